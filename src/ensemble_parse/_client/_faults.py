@@ -1,0 +1,194 @@
+"""What LiteLLM raises, as this library's errors, with nothing in them that must not be seen."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import ValidationError
+
+from ensemble_parse._errors import InvalidOutput, ProcessorTimeout, ProviderError, Refused, Truncated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ensemble_parse._client._protocol import ModelCall
+    from ensemble_parse._errors import ProcessorError
+
+_RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_MOST_DETAIL: Final = 300
+_MOST_PLACES: Final = 5
+_ECHO: Final = 20  # characters in a row of a prompt that count as quoting it
+_KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer\s+\S)[\w\-*.]{6,}")
+_SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_ADVICE: Final = {
+    401: "check the API key of this vendor",
+    403: "the key has no access to this model",
+    404: "check the model's name and api_base",
+    429: "the vendor limits the rate: lower max_concurrency, or raise attempts",
+}
+
+
+def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
+    """Turn what LiteLLM raised into an error of ours.
+
+    The original is not kept: it carries the request, and the request carries the key and the prompt.
+    """
+    kind = type(error).__name__
+    detail = scrub(_message(error), call)
+    status = getattr(error, "status_code", None)
+    if kind == "ContentPolicyViolationError":
+        return Refused(
+            f"{call.processor}: the vendor's content filter stopped the request. Vendor: {detail}",
+            processor=call.processor,
+            content_filter=True,
+        )
+    if kind == "ContextWindowExceededError":
+        message = f"{call.processor}: the messages do not fit into the context window of {call.model}"
+        return ProviderError(message, processor=call.processor, status_code=400)
+    ours = "no module named" in detail.lower()  # a bug or a missing package comes out of LiteLLM as a 500
+    retryable = status in _RETRYABLE and not ours
+    what = "could not be reached" if kind == "APIConnectionError" and not ours else f"HTTP {status} ({kind})"
+    advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
+    return ProviderError(
+        f"{call.processor}: {call.model}: {what}{advice}. Vendor: {detail}",
+        processor=call.processor,
+        status_code=status if isinstance(status, int) else None,
+        retry_after=_retry_after(error),
+        retryable=retryable,
+    )
+
+
+def timed_out(call: ModelCall[Any]) -> ProcessorTimeout:
+    """The attempt used up its time."""
+    return ProcessorTimeout(
+        f"{call.processor}: {call.model} gave no whole answer within {call.policy.timeout:g} s "
+        "(RetryPolicy(timeout=...) sets the limit)",
+        processor=call.processor,
+    )
+
+
+def refused(call: ModelCall[Any], refusal: str | None, *, content_filter: bool) -> Refused:
+    """The model, or a filter behind it, would not answer."""
+    who = "the vendor's content filter stopped" if content_filter else "the model refused"
+    return Refused(
+        f"{call.processor}: {call.model}: {who} the answer; its words are in .refusal",
+        processor=call.processor,
+        refusal=refusal,
+        content_filter=content_filter,
+    )
+
+
+def truncated(call: ModelCall[Any], text: str) -> Truncated:
+    """The answer was cut off."""
+    return Truncated(
+        f"{call.processor}: {call.model}: the answer was cut off at the length limit; raise max_tokens",
+        processor=call.processor,
+        text=text,
+    )
+
+
+def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
+    """The model answered something else than was asked for; the message says where, not what."""
+    places = (
+        [f"{'.'.join(map(str, each['loc'])) or 'answer'} ({each['type']})" for each in error.errors(include_input=False)]
+        if isinstance(error, ValidationError)
+        else [str(error)]
+    )
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return InvalidOutput(
+        f"{call.processor}: {call.model}: the answer did not validate: {', '.join(places[:_MOST_PLACES])}{more}; "
+        "what it was is in .validation_error",
+        processor=call.processor,
+        validation_error=error if isinstance(error, ValidationError) else None,
+    )
+
+
+def empty(call: ModelCall[Any]) -> InvalidOutput:
+    """The vendor's response holds no answer at all."""
+    return InvalidOutput(f"{call.processor}: {call.model}: the response holds no choice", processor=call.processor)
+
+
+def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the parameters that a vendor's 400 complains about, so that they can be left out instead of losing the call."""
+    if not isinstance(error, ProviderError) or error.status_code not in {400, 422}:
+        return ()
+    words = str(error).partition("Vendor: ")[2].lower()
+    if not re.search(r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words):
+        return ()
+    return tuple(name for name in params if re.search(rf"\b{re.escape(name.lower())}\b", words))
+
+
+def scrub(text: str, call: ModelCall[Any]) -> str:
+    """Shorten a vendor's message and take out keys, and whatever it quotes of the prompt."""
+    for secret in _secrets(call.params):
+        text = text.replace(secret, "***")
+    text = _KEY.sub("***", text)
+    for said in _texts(call.messages):
+        text = _unquote(text, said)
+    text = " ".join(text.split())
+    return text if len(text) <= _MOST_DETAIL else text[: _MOST_DETAIL - 1] + "…"
+
+
+def _message(error: Exception) -> str:
+    words = str(getattr(error, "message", None) or error)
+    # LiteLLM prefixes its own class names, once for each layer.
+    return re.sub(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\s*[:-]\s*)+(?:litellm\.\w+:\s*)*", "", words)
+
+
+def _retry_after(error: Exception) -> float | None:
+    headers = getattr(error, "litellm_response_headers", None)
+    if headers is None:
+        headers = getattr(getattr(error, "response", None), "headers", None)
+    value = headers.get("retry-after") if headers is not None else None
+    try:
+        return max(0.0, float(value)) if value is not None else None
+    except ValueError:
+        return _seconds_until(value)
+
+
+def _seconds_until(date: str) -> float | None:
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _secrets(params: Mapping[str, Any]) -> Iterable[str]:
+    named = [*params.items(), *os.environ.items()]
+    return sorted(
+        {value for name, value in named if isinstance(value, str) and len(value) >= 8 and _SECRET_NAME.search(name)},  # noqa: PLR2004
+        key=len,
+        reverse=True,
+    )
+
+
+def _texts(messages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and isinstance(part.get("text"), str):
+                yield part["text"]
+
+
+def _unquote(text: str, said: str) -> str:
+    """Take every run of :data:`_ECHO` or more characters of ``said`` out of a short text."""
+    out: list[str] = []
+    at = 0
+    while at < len(text):
+        end = at + _ECHO
+        if end <= len(text) and text[at:end] in said:
+            while end < len(text) and text[at : end + 1] in said:
+                end += 1
+            out.append("[…]")
+            at = end
+        else:
+            out.append(text[at])
+            at += 1
+    return "".join(out)

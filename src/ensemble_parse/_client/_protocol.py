@@ -1,0 +1,125 @@
+"""What the library asks of a client: one method."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic
+
+from ensemble_parse._models import T
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from ensemble_parse._errors import ProcessorError
+    from ensemble_parse._format import Parsed, ResponseFormat
+    from ensemble_parse._models import Attempt, Message, Mode
+    from ensemble_parse._retry import RetryPolicy
+
+
+class Gate:
+    """At most so many requests at a time, in every event loop that uses it."""
+
+    def __init__(self, limit: int) -> None:
+        """Set the limit."""
+        self._limit = limit
+        # A semaphore belongs to the first loop that waits on it; a processor may serve several.
+        self._semaphores: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def __call__(self) -> AbstractAsyncContextManager[None]:
+        """The gate of the running loop."""
+        return self._semaphores.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._limit))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall(Generic[T]):
+    """One processor's question to its model.
+
+    Attributes:
+        processor: the processor's name, for errors and the ledger.
+        model: a LiteLLM model string.
+        messages: the conversation, few-shot turns included.
+        format: what the answer must be.
+        policy: tries, time limit, re-asks.
+        record: takes every attempt as it ends; also of a call that is cancelled.
+        n: how many answers are wanted.
+        mode: how structure is asked for.
+        params: model parameters.
+        gate: limits the requests under way, or ``None``.
+        deadline: event-loop time past which nothing is waited for.
+        strict: whether a parameter that the vendor does not take is an error.
+    """
+
+    processor: str
+    model: str
+    messages: Sequence[Message]
+    format: ResponseFormat[T]
+    policy: RetryPolicy
+    record: Callable[[Attempt], None]
+    n: int = 1
+    mode: Mode = "auto"
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gate: Gate | None = None
+    deadline: float | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How a response type goes to one processor's vendor.
+
+    Attributes:
+        processor: its name.
+        model: the model string.
+        mode: how structure will be asked for.
+        strict: whether the vendor is told to constrain the model to the schema.
+        problems: path -> why the schema cannot be strict there; such a schema goes out as it is.
+        dropped: parameters that this vendor does not take.
+        together: whether ``n`` samples go out as one request.
+    """
+
+    processor: str
+    model: str
+    mode: Mode
+    strict: bool = False
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
+    dropped: tuple[str, ...] = ()
+    together: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Generic[T]):
+    """What a model answered: at least one valid answer.
+
+    Attributes:
+        answers: the valid ones.
+        errors: one for each sample of the same request that is none.
+    """
+
+    answers: Sequence[Parsed[T]]
+    errors: Sequence[ProcessorError] = ()
+
+
+class Client(ABC):
+    """Reaches models. Implement :meth:`ask`, and give an instance to ``Ensemble(client=...)``."""
+
+    async def fit(self, call: ModelCall[Any]) -> Fit:
+        """Say how a call would go out, without sending anything.
+
+        Raises:
+            ConfigurationError: it cannot: the model is unknown, or the vendor cannot take the schema.
+        """
+        return Fit(processor=call.processor, model=call.model, mode=call.mode)
+
+    @abstractmethod
+    async def ask(self, call: ModelCall[T]) -> Reply[T]:
+        """Ask a model, retries and re-asks included.
+
+        Raises:
+            ProcessorError: no sample is a valid answer.
+        """

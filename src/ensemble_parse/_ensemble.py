@@ -1,0 +1,324 @@
+"""The flow: a request goes in, candidates come of it, a decision is made, a result is given."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ensemble_parse._decision import Case, DecisionMaker, plurality
+from ensemble_parse._errors import (
+    AllProcessorsFailed,
+    ConfigurationError,
+    DeadlineExceeded,
+    DecisionError,
+    DegradedResult,
+)
+from ensemble_parse._format import response_format as prepare
+from ensemble_parse._judge import Judge
+from ensemble_parse._messages import conversation, example_turns
+from ensemble_parse._models import Attempt, Candidate, Cost, Decision, Reason, Request, Result
+from ensemble_parse._processor import Processor, check_params, named, run
+from ensemble_parse._schedule import ask_all
+from ensemble_parse._sync import run_sync
+from ensemble_parse._verdicts import verdicts
+
+if TYPE_CHECKING:
+    from ensemble_parse._client._protocol import Client, Fit
+    from ensemble_parse._errors import ProcessorError
+    from ensemble_parse._messages import Example
+    from ensemble_parse._models import Messages
+
+T = TypeVar("T")
+
+
+class Ensemble:
+    """Several models, one request, one typed answer.
+
+    Args:
+        processors: who is asked, the most trusted first: LiteLLM model strings and :class:`Processor` objects; or a
+            number: so many samples of the model that the call names.
+        decision_maker: how their answers become one. A string or :class:`Processor` is the judge of that model;
+            ``None`` takes the whole answer with the most support, ties falling to the order of trust.
+        deadline: seconds for the whole call. What is there by then is decided upon.
+        min_candidates: fewer valid answers than this are no result.
+        strict: raise :class:`DegradedResult` where the result would be ``degraded``, and
+            :class:`ConfigurationError` for a parameter that a vendor does not take.
+        examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an order
+            of its own, so that they make different mistakes.
+        shuffle_examples: ``False`` keeps the order as given, the same for all.
+        client: how models are reached; by default through LiteLLM.
+        name: for results.
+        params: model parameters for every processor; a processor's own win.
+
+    Raises:
+        ConfigurationError: it could not run as built.
+
+    Example:
+        >>> Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"], decision_maker="openai/gpt-5")
+        Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker='judge openai/gpt-5')
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one setting of an ensemble
+        self,
+        processors: int | Sequence[str | Processor] = 3,
+        decision_maker: str | Processor | DecisionMaker | None = None,
+        *,
+        deadline: float | None = None,
+        min_candidates: int = 1,
+        strict: bool = False,
+        examples: Sequence[Example] = (),
+        shuffle_examples: bool = True,
+        client: Client | None = None,
+        name: str = "ensemble",
+        **params: Any,  # noqa: ANN401 - model parameters
+    ) -> None:
+        """Check and keep the settings; nothing is imported and nobody is asked."""
+        self.processors = _processors(processors)
+        self.decision_maker = _decision_maker(decision_maker)
+        if deadline is not None and not deadline > 0:
+            message = f"deadline={deadline!r}: give seconds, more than 0, or None"
+            raise ConfigurationError(message)
+        most = sum(processor.n for processor in self.processors)
+        if not 1 <= min_candidates <= most:
+            message = f"min_candidates={min_candidates!r}: {most} candidates are asked for; give 1 to {most}"
+            raise ConfigurationError(message)
+        check_params(params, name)
+        self.deadline = deadline
+        self.min_candidates = min_candidates
+        self.strict = strict
+        self.examples = tuple(examples)
+        self.shuffle_examples = shuffle_examples
+        self.name = name
+        self.params = params
+        self._client = client
+
+    def __repr__(self) -> str:
+        """Show who is asked and who decides; no parameter, since keys are among them."""
+        who = [processor.name for processor in self.processors]
+        maker = self.decision_maker
+        decides = maker.model.name if isinstance(maker, Judge) else maker
+        return f"Ensemble({who!r}, decision_maker={decides!r})"
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    @overload
+    async def parse(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
+    @overload
+    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...  # noqa: ANN401
+    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any:
+        """Ask all, decide, and return the answer.
+
+        Args:
+            messages: a text, or messages in OpenAI's format with text, image, file and audio parts.
+            response_format: what the answer must be: a pydantic model, dataclass, TypedDict, ``list[X]``, ``Literal``,
+                Enum, union or primitive.
+            options: as for :meth:`run`.
+
+        Returns:
+            An instance of ``response_format``.
+
+        Raises:
+            ConfigurationError: before any request: it could not run as asked.
+            AllProcessorsFailed: no processor gave a valid answer.
+            DecisionError: fewer than ``min_candidates`` did, or the decision maker could choose none.
+            DeadlineExceeded: the deadline passed before there was anything to decide upon.
+        """
+        return (await self.run(messages, response_format, **options)).output
+
+    @overload
+    async def run(self, messages: Messages, response_format: type[T], **options: Any) -> Result[T]: ...
+    @overload
+    async def run(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]: ...
+    async def run(
+        self,
+        messages: Messages,
+        response_format: Any,
+        *,
+        model: str | None = None,
+        pass_reasoning: bool = False,
+        examples: Sequence[Example] | None = None,
+        **params: Any,
+    ) -> Result[Any]:
+        """Ask all, decide, and return everything about it.
+
+        Args:
+            messages: as for :meth:`parse`.
+            response_format: as for :meth:`parse`.
+            model: the model of processors that name none.
+            pass_reasoning: let every model reason before it answers; the decision maker sees it, the answer does not
+                change its type.
+            examples: few-shot examples of this call, instead of the ensemble's.
+            params: model parameters of this call, such as ``temperature``; a processor's own win.
+
+        Raises:
+            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for :meth:`parse`.
+        """
+        started = time.perf_counter()
+        check_params(params, "parse")
+        format_ = prepare(response_format, reasoning=pass_reasoning)
+        request: Request[Any] = Request(
+            messages=conversation(messages),
+            format=format_,
+            examples=example_turns(self.examples if examples is None else examples, format_),
+            shuffle_examples=self.shuffle_examples,
+            params=self.params | params,
+            model=model,
+            deadline=asyncio.get_running_loop().time() + self.deadline if self.deadline else None,
+            strict=self.strict,
+        )
+        fits = await self._fits(request)
+        ledger: list[Attempt] = []
+        candidates, errors = await self._candidates(request, fits, ledger)
+        decision = await self._decision(request, candidates, errors, ledger)
+        result = Result(
+            output=decision.output,
+            decision=decision,
+            candidates=candidates,
+            errors=errors,
+            attempts=tuple(ledger),
+            reasons=(*_reasons(errors, ledger), *decision.reasons),
+            seconds=time.perf_counter() - started,
+            name=self.name,
+            format=format_,
+        )
+        if self.strict and result.reasons:
+            why = "; ".join(f"{reason.kind}: {reason.detail}" for reason in result.reasons)
+            message = f"the result is degraded, and strict=True: {why}"
+            raise DegradedResult(message, result=result)
+        return result
+
+    @overload
+    def parse_sync(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
+    @overload
+    def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...  # noqa: ANN401
+    def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any:
+        """:meth:`parse` for code that does not await; works in threads, notebooks and inside a running loop."""
+        return run_sync(self.parse(messages, response_format, **options))
+
+    @overload
+    def run_sync(self, messages: Messages, response_format: type[T], **options: Any) -> Result[T]: ...
+    @overload
+    def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]: ...
+    def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]:
+        """:meth:`run` for code that does not await."""
+        return run_sync(self.run(messages, response_format, **options))
+
+    async def check(
+        self, response_format: Any, *, model: str | None = None, pass_reasoning: bool = False
+    ) -> tuple[Fit, ...]:
+        """Say how a response type goes to each processor's vendor, without sending anything.
+
+        Raises:
+            ConfigurationError: a vendor cannot take it; the message says which field, and why.
+        """
+        format_ = prepare(response_format, reasoning=pass_reasoning)
+        return await self._fits(Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict))
+
+    # -- the steps of one call, in order --------------------------------------------------------------------------
+
+    async def _fits(self, request: Request[Any]) -> tuple[Fit, ...]:
+        """Find out that everybody can be asked before anybody is."""
+        return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in self.processors])
+
+    async def _candidates(
+        self, request: Request[T], fits: Sequence[Fit], ledger: list[Attempt]
+    ) -> tuple[tuple[Candidate[T], ...], tuple[ProcessorError, ...]]:
+        answered = await ask_all(
+            [fit.processor for fit in fits],
+            lambda at: run(self.processors[at], request, self.client, ledger, position=at, fit=fits[at]),
+            settled=getattr(self.decision_maker, "settled", None),
+            deadline=request.deadline,
+        )
+        candidates = tuple(candidate for each in answered for candidate in each.candidates)
+        errors = tuple(error for each in answered for error in each.errors)
+        if not candidates:
+            if _past(request.deadline):
+                message = f"no processor had answered within the deadline of {self.deadline:g} s"
+                raise DeadlineExceeded(message, attempts=tuple(ledger))
+            raise AllProcessorsFailed(errors)
+        if len(candidates) < self.min_candidates:
+            why = "".join(f"\n  {error}" for error in errors)
+            message = f"{len(candidates)} valid answers, and min_candidates={self.min_candidates}:{why}"
+            raise DecisionError(message, candidates=candidates)
+        return candidates, errors
+
+    async def _decision(
+        self,
+        request: Request[T],
+        candidates: tuple[Candidate[T], ...],
+        errors: Sequence[ProcessorError],
+        ledger: list[Attempt],
+    ) -> Decision[T]:
+        case = Case(request=request, client=self.client, ledger=ledger)
+        late: tuple[Reason, ...] = ()
+        try:
+            async with asyncio.timeout_at(request.deadline):
+                decision = await self._decide(candidates, case)
+        except TimeoutError:
+            if not _past(request.deadline):
+                raise
+            decision = plurality(candidates, case)
+            late = (Reason(kind="deadline", detail="no time was left for the decision maker; the plurality decided"),)
+        return replace(
+            decision,
+            reasons=(*late, *decision.reasons),
+            verdicts=decision.verdicts or verdicts(decision.output, candidates, request.format),
+        )
+
+    async def _decide(self, candidates: tuple[Candidate[T], ...], case: Case) -> Decision[T]:
+        if self.decision_maker is None:
+            return plurality(candidates, case)
+        return await self.decision_maker.decide(candidates, case)
+
+    @property
+    def client(self) -> Client:
+        """How models are reached."""
+        if self._client is None:
+            from ensemble_parse._client._litellm import LiteLLMClient
+
+            self._client = LiteLLMClient()
+        return self._client
+
+
+def _processors(processors: int | Sequence[str | Processor]) -> tuple[Processor, ...]:
+    if isinstance(processors, int) and not isinstance(processors, bool):
+        return named([Processor(n=processors)])
+    if isinstance(processors, str) or not isinstance(processors, Sequence):
+        message = f"processors={processors!r}: give a number, or a list of model strings and Processor objects"
+        raise ConfigurationError(message)
+    if not processors:
+        message = "processors is empty: name at least one model, the most trusted first"
+        raise ConfigurationError(message)
+    for each in processors:
+        if not isinstance(each, str | Processor):
+            message = f"processors: {each!r} is neither a model string nor a Processor"
+            raise ConfigurationError(message)
+    return named([Processor(each) if isinstance(each, str) else each for each in processors])
+
+
+def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker | None:
+    if isinstance(maker, str | Processor):
+        return Judge(maker)
+    if maker is not None and not isinstance(maker, DecisionMaker):
+        message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
+        raise ConfigurationError(message)
+    return maker
+
+
+def _past(deadline: float | None) -> bool:
+    return deadline is not None and asyncio.get_running_loop().time() >= deadline
+
+
+def _reasons(errors: Sequence[ProcessorError], ledger: Sequence[Attempt]) -> tuple[Reason, ...]:
+    failed = [Reason(kind="processor failed", detail=str(error), processor=error.processor) for error in errors]
+    dropped = {(attempt.processor, name) for attempt in ledger for name in attempt.dropped}
+    parameters = [
+        Reason(kind="dropped parameter", detail=f"{who}: its vendor does not take {name!r}", processor=who)
+        for who, name in sorted(dropped)
+    ]
+    unpriced = [who for who, cost in Cost.of(ledger).members.items() if cost is None]
+    prices = [Reason(kind="price unknown", detail=f"{who}: no price is known", processor=who) for who in unpriced]
+    return (*failed, *parameters, *prices)

@@ -1,0 +1,204 @@
+"""What an answer must be: a Python type, its JSON Schema, and the way from a model's text to an object of that type."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic
+
+from pydantic_core import ValidationError, to_jsonable_python
+
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._models import T
+from ensemble_parse._repair import json_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel, TypeAdapter
+
+REASONING: Final = "Think step by step: what in the input decides each value of the answer."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed(Generic[T]):
+    """An answer that validated.
+
+    Attributes:
+        value: in the caller's own type.
+        text: as the model wrote it.
+        reasoning: what stood before the answer, with ``pass_reasoning``.
+        repaired: whether the text was not plain JSON.
+    """
+
+    value: T
+    text: str = ""
+    reasoning: str | None = None
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ResponseFormat(Generic[T]):
+    """A response type prepared once, for every call that asks for it.
+
+    Attributes:
+        type: what the caller gave as ``response_format``.
+        adapter: validates and dumps the type.
+        name: a name that every vendor takes.
+        schema: the JSON Schema that goes to the model; always an object.
+        wrapper: the class around the answer on the wire, or ``None`` where the answer is itself an object.
+        cache: what a client prepared for this format, so that it is prepared once.
+    """
+
+    type: Any
+    adapter: TypeAdapter[T]
+    name: str
+    schema: dict[str, Any]
+    wrapper: type[BaseModel] | None = None
+    cache: dict[object, Any] = field(default_factory=dict[object, Any])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Prepare it anew where it is unpickled."""
+        return _prepared, (self.type, self.reasoning)
+
+    @property
+    def reasoning(self) -> bool:
+        """Whether the model is asked to reason before it answers."""
+        return self.wrapper is not None and "reasoning" in self.wrapper.model_fields
+
+    def parse(self, text: str) -> Parsed[T]:
+        """Validate a model's text, as lax as pydantic's JSON mode is by default.
+
+        What is not plain JSON is repaired locally first, which costs nothing: code fences, prose around the JSON,
+        trailing commas, Python literals.
+
+        Raises:
+            ValidationError: no reading of the text validates.
+        """
+        errors: list[ValidationError] = []
+        for repaired, reading in enumerate(json_texts(text)):
+            try:
+                value, reasoning = self._read(reading)
+            except ValidationError as error:
+                errors.append(error)
+            else:
+                return Parsed(value=value, text=text, reasoning=reasoning, repaired=bool(repaired))
+        # What is wrong with the JSON says more than that it has prose around it.
+        raise next((error for error in errors if error.errors()[0]["type"] != "json_invalid"), errors[0])
+
+    def _read(self, text: str) -> tuple[T, str | None]:
+        if self.wrapper is None:
+            return self.adapter.validate_json(text), None
+        try:
+            wrapped = self.wrapper.model_validate_json(text)
+        except ValidationError:
+            # Models that do not constrain their output often leave the wrapper out.
+            try:
+                return self.adapter.validate_json(text), None
+            except ValidationError:
+                pass
+            raise
+        return wrapped.answer, getattr(wrapped, "reasoning", None)  # type: ignore[attr-defined]
+
+    def coerce(self, data: object) -> T:
+        """Take an object of the type, or data that validates as one.
+
+        Raises:
+            ValidationError: it does not validate.
+        """
+        try:
+            return self.adapter.validate_python(data)
+        except ValidationError:
+            # What came from JSON has lists for sets and texts for dates and bytes.
+            return self.adapter.validate_json(_json(data))
+
+    def data(self, value: T) -> Any:  # noqa: ANN401 - JSON-like data has no narrower type
+        """Dump a value as JSON-like data."""
+        return self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+
+    def text(self, value: T, reasoning: str | None = None) -> str:
+        """Write a value as the model should have: one line of JSON, in the schema's order, wrapped as on the wire."""
+        if self.wrapper is None:
+            return self.adapter.dump_json(value, by_alias=True, warnings=False).decode()
+        answer = self.data(value)
+        return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})
+
+
+def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat[Any]:
+    """Prepare a response type; the same type gives the same object again.
+
+    Raises:
+        ConfigurationError: no type adapter takes it, or it has no JSON Schema.
+    """
+    if isinstance(type_, ResponseFormat):
+        return type_
+    try:
+        hash(type_)
+    except TypeError:
+        return _prepare(type_, reasoning=reasoning)
+    return _prepared(type_, reasoning)
+
+
+def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
+    # Imported with the first type: it takes longer than all of this library.
+    from pydantic import PydanticUserError, TypeAdapter, create_model
+
+    name = _name(type_)
+    try:
+        adapter = TypeAdapter[Any](type_)
+        schema = _root_object(adapter.json_schema())
+    except (PydanticUserError, TypeError, NameError, AttributeError) as error:
+        message = (
+            f"response_format {type_!r} cannot be used: {str(error).splitlines()[0]}. Give a pydantic model, a dataclass, "
+            "a TypedDict, list[X], Literal, Enum, a union or a primitive"
+        )
+        raise ConfigurationError(message) from error
+    if not reasoning and schema.get("type") == "object":
+        return ResponseFormat(type=type_, adapter=adapter, name=name, schema=schema)
+    fields: dict[str, Any] = {"reasoning": (str, ...)} if reasoning else {}
+    wrapper = create_model(name, **fields, answer=(type_, ...))
+    return ResponseFormat(
+        type=type_, adapter=adapter, name=name, schema=_wrapped(schema, name, reasoning=reasoning), wrapper=wrapper
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _prepared(type_: Any, reasoning: bool) -> ResponseFormat[Any]:  # noqa: ANN401, FBT001 - a cache key is positional
+    return _prepare(type_, reasoning=reasoning)
+
+
+def _name(type_: object) -> str:
+    name = re.sub(r"\W+", "_", getattr(type_, "__name__", None) or "Answer", flags=re.ASCII).strip("_")
+    return name[:64] or "Answer"
+
+
+def _root_object(schema: dict[str, Any]) -> dict[str, Any]:
+    # A recursive model's schema is only a reference; vendors want the object itself at the root.
+    reference = schema.get("$ref")
+    if not isinstance(reference, str):
+        return schema
+    definitions: Mapping[str, dict[str, Any]] = schema["$defs"]
+    return {**definitions[reference.removeprefix("#/$defs/")], "$defs": definitions}
+
+
+def _wrapped(schema: dict[str, Any], name: str, *, reasoning: bool) -> dict[str, Any]:
+    answer = {key: value for key, value in schema.items() if key != "$defs"}
+    properties: dict[str, Any] = {"answer": answer}
+    if reasoning:
+        # Before the answer: what a model writes after it cannot help it.
+        properties = {"reasoning": {"type": "string", "description": REASONING}, **properties}
+    whole: dict[str, Any] = {
+        "title": name,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+    if "$defs" in schema:
+        whole["$defs"] = schema["$defs"]
+    return whole
+
+
+def _json(data: object) -> str:
+    return json.dumps(to_jsonable_python(data, by_alias=True), ensure_ascii=False)

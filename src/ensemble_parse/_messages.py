@@ -1,0 +1,77 @@
+"""What the caller says, checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic_core import ValidationError
+
+from ensemble_parse._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ensemble_parse._format import ResponseFormat
+    from ensemble_parse._models import Message, Messages
+
+Example: TypeAlias = "tuple[Any, Any] | tuple[Any, Any, str]"
+
+
+def conversation(messages: Messages) -> tuple[Message, ...]:
+    """Take a text as one user message, or a list of messages as it is.
+
+    Raises:
+        ConfigurationError: it is empty, or an item is no message.
+    """
+    if isinstance(messages, str):
+        if not messages.strip():
+            message = "messages is an empty text: say what the models shall answer"
+            raise ConfigurationError(message)
+        return ({"role": "user", "content": messages},)
+    if isinstance(messages, Mapping) or not isinstance(messages, Sequence):
+        message = f"messages is a {type(messages).__name__}: give a text, or a list of {{'role': ..., 'content': ...}}"
+        raise ConfigurationError(message)
+    if not messages:
+        message = "messages is empty: say what the models shall answer"
+        raise ConfigurationError(message)
+    for number, each in enumerate(messages):
+        if not isinstance(each, Mapping) or not isinstance(each.get("role"), str):
+            message = f"messages[{number}] is no message: give {{'role': 'user', 'content': ...}}"
+            raise ConfigurationError(message)
+        if not each.get("content") and not each.keys() & {"tool_calls", "function_call", "refusal"}:
+            message = f"messages[{number}] has no content"
+            raise ConfigurationError(message)
+    return tuple(messages)
+
+
+def example_turns(examples: Sequence[Example], format_: ResponseFormat[Any]) -> tuple[tuple[Message, Message], ...]:
+    """Write few-shot examples as turns of the conversation, the answer as the model should write it.
+
+    Args:
+        examples: ``(input, output)``; the input is a text or the content parts of a message, the output an object of
+            the response type, or data that validates as one. With ``pass_reasoning`` a third item is the reasoning.
+        format_: what an answer must be.
+
+    Raises:
+        ConfigurationError: an example is no example of the response type.
+    """
+    return tuple(_turns(number, example, format_) for number, example in enumerate(examples))
+
+
+def _turns(number: int, example: Example, format_: ResponseFormat[Any]) -> tuple[Message, Message]:
+    wanted = 3 if format_.reasoning else 2
+    if not isinstance(example, tuple | list) or len(example) != wanted:
+        what = "(input, output, reasoning), since pass_reasoning is on" if format_.reasoning else "(input, output)"
+        message = f"examples[{number}] must be {what}"
+        raise ConfigurationError(message)
+    said, output, *reasoning = example
+    try:
+        value = format_.coerce(output)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the output"
+        message = f"examples[{number}]: the output is no {format_.name}: {place}: {first['msg']}"
+        raise ConfigurationError(message) from error
+    return (
+        {"role": "user", "content": said},
+        {"role": "assistant", "content": format_.text(value, *reasoning)},
+    )

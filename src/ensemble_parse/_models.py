@@ -1,0 +1,334 @@
+"""The nouns, in the order in which one call meets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.table import Table
+
+    from ensemble_parse._errors import ProcessorError
+    from ensemble_parse._format import ResponseFormat
+
+T = TypeVar("T")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+Message: TypeAlias = "Mapping[str, Any]"
+Messages: TypeAlias = "str | Sequence[Message]"
+Mode: TypeAlias = Literal["auto", "json_schema", "tools", "json", "md_json"]
+Status: TypeAlias = Literal["complete", "degraded"]
+ReasonKind: TypeAlias = Literal[
+    "processor failed",
+    "judge failed",
+    "undecided",
+    "price unknown",
+    "deadline",
+    "dropped parameter",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Generic[T]):
+    """What the caller asked, checked.
+
+    Attributes:
+        messages: the conversation, in OpenAI's message format, exactly as it was given.
+        format: what an answer must be.
+        examples: few-shot turns; each item is the user's and the assistant's message of one example.
+        params: model parameters for every processor; a processor's own win.
+        model: the model of processors that name none.
+        deadline: event-loop time by which the call must be over, or ``None``.
+        strict: whether a parameter that a vendor does not take is an error instead of being dropped.
+    """
+
+    messages: tuple[Message, ...]
+    format: ResponseFormat[T]
+    examples: tuple[tuple[Message, Message], ...] = ()
+    shuffle_examples: bool = True
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    model: str | None = None
+    deadline: float | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens, summed over requests.
+
+    Attributes:
+        input_tokens: tokens of the prompts.
+        output_tokens: tokens of the answers, reasoning tokens included.
+        cached_tokens: the part of ``input_tokens`` that came from the vendor's prompt cache.
+        reasoning_tokens: the part of ``output_tokens`` that was hidden reasoning.
+        requests: how many requests were sent.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    requests: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Sum the two."""
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            requests=self.requests + other.requests,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request to one model, whatever came of it: a line of the ledger.
+
+    Attributes:
+        processor: who asked.
+        model: the model string that was asked for.
+        seconds: from sending to the last byte, or to giving up.
+        usage: tokens that the vendor reported; zero where it reported none.
+        cost: US dollars; ``None`` where the price is unknown, also for a request that was cut off.
+        error: the class name of what went wrong, or ``None``.
+        status_code: the HTTP status of an error, or ``None``.
+        answered_by: the model that the vendor says answered, or ``None``.
+        dropped: parameters that this vendor did not take.
+    """
+
+    processor: str
+    model: str
+    seconds: float
+    usage: Usage = Usage()
+    cost: float | None = None
+    error: str | None = None
+    status_code: int | None = None
+    answered_by: str | None = None
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate(Generic[T_co]):
+    """One processor's typed answer to one request.
+
+    Attributes:
+        name: the candidate's own name: the processor's, with the number of the sample where there are several.
+        processor: the processor's name.
+        position: the processor's place in the order of trust, from 0.
+        sample: which of the processor's ``n`` samples this is, from 0.
+        model: the model string that was asked for.
+        output: the answer, in the caller's own type.
+        weight: the processor's weight.
+        reasoning: what the model wrote before its answer, with ``pass_reasoning``.
+        text: the answer as the model wrote it.
+        repaired: whether fences, prose or trailing commas had to be taken off to read it.
+        seconds: from the start of the call until this answer was there.
+    """
+
+    name: str
+    processor: str
+    position: int
+    model: str
+    output: T_co
+    sample: int = 0
+    weight: float = 1.0
+    reasoning: str | None = None
+    text: str = ""
+    repaired: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dissent:
+    """What a candidate says that does not support a value.
+
+    Attributes:
+        name: the candidate's name.
+        value: what it says, as JSON-like data; ``None`` where it is missing.
+        missing: whether the candidate has no such path at all.
+    """
+
+    name: str
+    value: Any = None
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How one path of the answer stands among the candidates.
+
+    Attributes:
+        value: the value at the path, as JSON-like data.
+        agreement: weighted share of the candidates that say the same, from 0 to 1.
+        supporters: names of the candidates that say the same.
+        dissenters: what each of the other candidates says.
+    """
+
+    value: Any
+    agreement: float
+    supporters: tuple[str, ...]
+    dissenters: tuple[Dissent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Generic[T_co]):
+    """The chosen object, and how it was chosen.
+
+    Attributes:
+        output: the object.
+        method: ``"unanimous"``, ``"only one"``, ``"first"``, ``"selected"``, ``"synthesized"``, ``"plurality"``, or a
+            word of a user's own decision maker.
+        candidate: the candidate that it is, or ``None`` where it is nobody's.
+        by: who decided: a judge's name, or ``None``.
+        explanation: the judge's reason, or ``None``.
+        seed: what the order was shuffled with in which the judge saw the candidates, or ``None``.
+        reasons: what makes the decision less than it should be.
+        verdicts: how every path of the output stands among the candidates.
+    """
+
+    output: T_co
+    method: str
+    candidate: Candidate[T_co] | None = None
+    by: str | None = None
+    explanation: str | None = None
+    seed: int | None = None
+    reasons: tuple[Reason, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One thing that makes a result ``degraded``.
+
+    Attributes:
+        kind: what happened.
+        detail: to whom, and why.
+        processor: the processor or judge that it is about, or ``None``.
+    """
+
+    kind: ReasonKind
+    detail: str
+    processor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars, where the price is known.
+
+    Attributes:
+        members: dollars for each processor and judge; ``None`` where one of its requests has no known price.
+    """
+
+    members: Mapping[str, float | None]
+
+    @classmethod
+    def of(cls, attempts: Iterable[Attempt]) -> Cost:
+        """Add up a ledger."""
+        members: dict[str, float | None] = {}
+        for attempt in attempts:
+            known = members.get(attempt.processor, 0.0)
+            members[attempt.processor] = None if known is None or attempt.cost is None else known + attempt.cost
+        return cls(members)
+
+    @property
+    def total(self) -> float | None:
+        """The sum, or ``None`` where a member's price is unknown."""
+        return None if None in self.members.values() else self.known
+
+    @property
+    def known(self) -> float:
+        """The sum over the members whose price is known: at least this much was spent."""
+        return sum(cost for cost in self.members.values() if cost is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Generic[T]):
+    """Everything about one call, the output first.
+
+    Attributes:
+        output: the answer: an instance of what ``response_format`` says.
+        decision: how it was chosen.
+        candidates: every processor's answer, in order of trust.
+        errors: one for each processor that gave none, in order of trust.
+        attempts: the ledger of every request, the judge's, the failed and the rejected ones included.
+        reasons: what makes the result ``degraded``; empty where it is ``complete``.
+        seconds: wall-clock time of the whole call.
+        name: the ensemble's name.
+        format: what an answer had to be.
+    """
+
+    output: T
+    decision: Decision[T]
+    candidates: tuple[Candidate[T], ...]
+    errors: tuple[ProcessorError, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    seconds: float = 0.0
+    name: str = "ensemble"
+    format: ResponseFormat[T] = field(repr=False, compare=False)
+
+    @property
+    def status(self) -> Status:
+        """``complete``, or ``degraded`` for the :attr:`reasons`."""
+        return "degraded" if self.reasons else "complete"
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens over every request."""
+        return sum((attempt.usage for attempt in self.attempts), Usage())
+
+    @property
+    def cost(self) -> Cost:
+        """US dollars over every request."""
+        return Cost.of(self.attempts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write everything as JSON-like data, answers as their type dumps them.
+
+        Example:
+            >>> from ensemble_parse import Ensemble, Result
+            >>> from ensemble_parse.testing import ScriptedClient
+            >>> result = Ensemble(["a/b"], client=ScriptedClient({"a/b": [3]})).run_sync("Three?", int)
+            >>> Result.from_dict(result.to_dict(), int) == result
+            True
+        """
+        from ensemble_parse._stored import to_dict
+
+        return to_dict(self, self.format)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], response_format: type[R]) -> Result[R]:
+        """Read what :meth:`to_dict` wrote.
+
+        Args:
+            data: the stored result.
+            response_format: the type that was asked for.
+
+        Raises:
+            ConfigurationError: it was written by another version.
+            ValidationError: an answer in it is none of this type.
+        """
+        from ensemble_parse._stored import from_dict
+
+        return from_dict(data, response_format)
+
+    def __rich__(self) -> Table:
+        """Show who said what as a table; ``rich.print(result)``."""
+        from ensemble_parse._show import table
+
+        return table(self)
+
+    def _repr_html_(self) -> str:
+        """Show who said what in a notebook; everything that models wrote is escaped."""
+        from ensemble_parse._show import html
+
+        return html(self)

@@ -1,0 +1,268 @@
+"""One model with its settings: how it is asked, and the candidates that come of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+from ensemble_parse._client._protocol import Gate, ModelCall
+from ensemble_parse._errors import ConfigurationError, ProcessorError
+from ensemble_parse._models import Attempt, Candidate, Mode, T
+from ensemble_parse._retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+
+    from tenacity import AsyncRetrying
+
+    from ensemble_parse._client._protocol import Client, Fit
+    from ensemble_parse._format import Parsed
+    from ensemble_parse._models import Message, Request
+
+_TAKEN = frozenset({"messages", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"})
+_HINTS = {
+    "num_retries": "use retry=RetryPolicy(attempts=...)",
+    "max_retries": "use retry=RetryPolicy(attempts=..., reasks=...)",
+    "timeout": "use retry=RetryPolicy(timeout=...), or deadline= for the whole call",
+    "stream": "a typed answer comes whole",
+}
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Processor:
+    """One model with its settings, weight, retry policy and time limit.
+
+    Attributes:
+        model: a LiteLLM model string, or ``None``: the model that the call names.
+        n: samples of this model; one request where the vendor takes ``n``.
+        weight: of each of its candidates, more than 0.
+        retry: tries, time limit and re-asks; a tenacity ``AsyncRetrying`` is copied for every call.
+        mode: how structure is asked for; ``"auto"`` looks it up.
+        max_concurrency: requests under way at a time, over all calls; ``None`` is no limit.
+        name: unique in an ensemble; by default the model, with a number where it stands there twice.
+        params: any other keyword: model parameters such as ``temperature``, ``api_base``, ``extra_headers``.
+
+    Raises:
+        ConfigurationError: a setting cannot work.
+
+    Example:
+        >>> Processor("anthropic/claude-haiku-4-5", weight=1.2, retry=RetryPolicy(attempts=4, timeout=20)).weight
+        1.2
+    """
+
+    model: str | None
+    n: int
+    weight: float
+    retry: RetryPolicy
+    mode: Mode
+    max_concurrency: int | None
+    name: str | None
+    # Keys are among the parameters, and a repr ends up in logs.
+    params: Mapping[str, Any] = field(repr=False)
+    _gate: Gate | None = field(repr=False, compare=False)
+
+    def __init__(  # noqa: PLR0913 - each is one setting of a model
+        self,
+        model: str | None = None,
+        *,
+        n: int = 1,
+        weight: float = 1.0,
+        retry: RetryPolicy | AsyncRetrying | None = None,
+        mode: Mode = "auto",
+        max_concurrency: int | None = None,
+        name: str | None = None,
+        **params: Any,  # noqa: ANN401 - model parameters
+    ) -> None:
+        """Check and keep the settings."""
+        who = f"Processor({model!r})"
+        _check(n >= 1, f"{who}: n={n!r}; give 1 or more")
+        _check(weight > 0, f"{who}: weight={weight!r}; give more than 0, or leave the processor out")
+        _check(mode in get_args(Mode), f"{who}: mode={mode!r}; give one of {', '.join(get_args(Mode))}")
+        limit = max_concurrency
+        _check(limit is None or limit >= 1, f"{who}: max_concurrency={limit!r}; give 1 or more, or None")
+        check_params(params, who)
+        values = {
+            "model": model,
+            "n": n,
+            "weight": float(weight),
+            "retry": RetryPolicy.of(retry),
+            "mode": mode,
+            "max_concurrency": max_concurrency,
+            "name": name,
+            "params": params,
+            "_gate": Gate(max_concurrency) if max_concurrency else None,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    def call(self, request: Request[T], ledger: list[Attempt], *, n: int = 1) -> ModelCall[T]:
+        """Put a request into this processor's words."""
+        model = self.model or request.model
+        if model is None:
+            message = f"processor {self.name!r} has no model, and the call names none: give model= to either"
+            raise ConfigurationError(message)
+        return ModelCall(
+            processor=self.name or model,
+            model=model,
+            messages=request.messages,
+            format=request.format,
+            policy=self.retry,
+            record=ledger.append,
+            n=n,
+            mode=self.mode,
+            params={**request.params, **self.params},
+            gate=self._gate,
+            deadline=request.deadline,
+            strict=request.strict,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What one processor made of a request.
+
+    Attributes:
+        candidates: its valid answers.
+        errors: why there is none, or one for each sample that is missing.
+    """
+
+    candidates: tuple[Candidate[Any], ...] = ()
+    errors: tuple[ProcessorError, ...] = ()
+
+
+async def run(
+    processor: Processor, request: Request[T], client: Client, ledger: list[Attempt], *, position: int, fit: Fit
+) -> Answered:
+    """Ask one processor for all its samples; its failure is a value.
+
+    Args:
+        processor: who is asked.
+        request: what.
+        client: how models are reached.
+        ledger: takes every attempt, also those of a call that is cancelled.
+        position: the processor's place in the order of trust.
+        fit: what the client said of this processor.
+    """
+    started = time.perf_counter()
+    mine: list[Attempt] = []
+    samples: list[tuple[Parsed[T], float]] = []
+    errors: list[ProcessorError] = []
+
+    async def ask(sample: int, n: int) -> int:
+        call = processor.call(request, mine, n=n)
+        messages = with_examples(request, seed=f"{position}.{sample}")
+        try:
+            reply = await client.ask(replace(call, messages=messages))
+        except ProcessorError as error:
+            errors.append(error)
+            return n
+        samples.extend((answer, time.perf_counter() - started) for answer in reply.answers)
+        errors.extend(reply.errors)
+        return len(reply.answers) + len(reply.errors)
+
+    permuted = bool(request.examples) and request.shuffle_examples
+    try:
+        if fit.together and not permuted:
+            given = await ask(0, processor.n)
+            await _all(ask(sample, 1) for sample in range(given, processor.n))  # it took ``n``, and gave fewer
+        else:
+            await _all(ask(sample, 1) for sample in range(processor.n))
+    finally:
+        ledger.extend(mine)
+    name = processor.name or fit.model
+    candidates = tuple(
+        Candidate(
+            name=name if processor.n == 1 else f"{name}#{sample + 1}",
+            processor=name,
+            position=position,
+            sample=sample,
+            model=fit.model,
+            output=answer.value,
+            weight=processor.weight,
+            reasoning=answer.reasoning,
+            text=answer.text,
+            repaired=answer.repaired,
+            seconds=seconds,
+        )
+        for sample, (answer, seconds) in enumerate(samples)
+    )
+    for error in errors:
+        error.attempts = tuple(mine)
+    return Answered(candidates=candidates, errors=tuple(errors))
+
+
+def with_examples(request: Request[T], *, seed: str) -> Sequence[Message]:
+    """Put the few-shot turns behind the system messages, in an order of this seed's own."""
+    if not request.examples:
+        return request.messages
+    examples = list(request.examples)
+    if request.shuffle_examples:
+        random.Random(seed).shuffle(examples)  # noqa: S311 - an order, not a secret
+    head = 0
+    while head < len(request.messages) and request.messages[head].get("role") in {"system", "developer"}:
+        head += 1
+    turns = [turn for example in examples for turn in example]
+    return [*request.messages[:head], *turns, *request.messages[head:]]
+
+
+def named(processors: Sequence[Processor]) -> tuple[Processor, ...]:
+    """Give every processor a name of its own.
+
+    Raises:
+        ConfigurationError: two were given the same.
+    """
+    given = [processor.name for processor in processors if processor.name]
+    twice = {name for name in given if given.count(name) > 1}
+    if twice:
+        message = f"two processors are called {min(twice)!r}: give each a name of its own"
+        raise ConfigurationError(message)
+    taken, out = set(given), []
+    for processor in processors:
+        name = processor.name
+        if name is None:
+            stem, number = processor.model or "processor", 1
+            name = stem
+            while name in taken:
+                number += 1
+                name = f"{stem} ({number})"
+            taken.add(name)
+        out.append(renamed(processor, name))
+    return tuple(out)
+
+
+def renamed(processor: Processor, name: str) -> Processor:
+    """The same processor, and the same gate, under a name."""
+    copy = object.__new__(Processor)
+    for slot in Processor.__slots__:  # type: ignore[attr-defined]
+        object.__setattr__(copy, slot, getattr(processor, slot))
+    object.__setattr__(copy, "name", name)
+    return copy
+
+
+def check_params(params: Mapping[str, Any], who: str) -> None:
+    """Refuse the keywords that this library sets itself.
+
+    Raises:
+        ConfigurationError: with what to use instead.
+    """
+    for name in params.keys() & _TAKEN:
+        message = f"{who}: {name!r} is no model parameter here; {_HINTS.get(name, 'the library sets it')}"
+        raise ConfigurationError(message)
+
+
+def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not holds:
+        raise ConfigurationError(message)
+
+
+async def _all(asking: Iterable[Coroutine[Any, Any, int]]) -> None:
+    first, *rest = [*asking] or [None]
+    if first is not None and not rest:
+        await first  # the usual case needs no task of its own
+    elif first is not None:
+        async with asyncio.TaskGroup() as group:
+            for each in (first, *rest):
+                group.create_task(each)

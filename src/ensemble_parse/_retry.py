@@ -1,0 +1,134 @@
+"""When one processor asks again, and how long it waits: the only transport retry there is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ensemble_parse._errors import ConfigurationError, ProcessorError, ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tenacity import AsyncRetrying, RetryCallState
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How one processor copes with failure; frozen settings, shared by any number of concurrent calls.
+
+    A call makes at most ``attempts + reasks`` requests: nothing multiplies. Retried are 408, 409, 425, 429, 5xx and
+    failed connections, never 400, 401, 403, 404, a context window or a content policy, and never an attempt that used
+    up its ``timeout``: a vendor that hangs costs one timeout.
+
+    Attributes:
+        attempts: transport tries, at least 1.
+        timeout: seconds for one attempt, from sending to the last byte.
+        wait: a tenacity wait strategy; by default exponential with jitter, 0.5 s to 8 s. A ``Retry-After`` of the vendor
+            is waited for instead.
+        reasks: how many times a model is told why its answer did not validate and asked again.
+        longest_wait: seconds; a vendor that asks for more is given up at once.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+
+    Example:
+        >>> RetryPolicy(attempts=4, timeout=20)
+        RetryPolicy(attempts=4, timeout=20, wait=None, reasks=1, longest_wait=60.0)
+    """
+
+    attempts: int = 3
+    timeout: float = 30.0
+    wait: Callable[[RetryCallState], float] | None = None
+    reasks: int = 1
+    longest_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.attempts < 1:
+            message = f"RetryPolicy(attempts={self.attempts!r}): give 1 or more"
+            raise ConfigurationError(message)
+        if self.reasks < 0:
+            message = f"RetryPolicy(reasks={self.reasks!r}): give 0 or more"
+            raise ConfigurationError(message)
+        for name in ("timeout", "longest_wait"):
+            if not getattr(self, name) > 0:
+                message = f"RetryPolicy({name}={getattr(self, name)!r}): give seconds, more than 0"
+                raise ConfigurationError(message)
+
+    @classmethod
+    def of(cls, retry: RetryPolicy | AsyncRetrying | None) -> RetryPolicy:
+        """Take a policy, a tenacity controller (copied for every call), or ``None`` for the defaults."""
+        if retry is None:
+            return cls()
+        if isinstance(retry, RetryPolicy):
+            return retry
+        return _Tenacity(controller=retry)
+
+    def retrying(self, spent: int, deadline: float | None) -> AsyncRetrying:
+        """Build a fresh controller for one round of a call that has spent some of its tries."""
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        wait = self.wait or wait_random_exponential(multiplier=0.5, max=8)
+        return AsyncRetrying(
+            stop=stop_after_attempt(max(1, self.attempts - spent)),
+            wait=lambda state: _pause(state, wait),
+            retry=retry_if_exception(lambda error: self._again(error, deadline)),
+            reraise=True,
+        )
+
+    def _again(self, error: BaseException, deadline: float | None) -> bool:
+        if not (isinstance(error, ProcessorError) and error.retryable):
+            return False
+        pause = error.retry_after if isinstance(error, ProviderError) else None
+        if pause is None:
+            return True
+        return pause <= self.longest_wait and (deadline is None or asyncio.get_running_loop().time() + pause < deadline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tenacity(RetryPolicy):
+    """A user's own tenacity controller, with our rule of what may be retried in front of it."""
+
+    controller: Any = None
+
+    def retrying(self, spent: int, deadline: float | None) -> AsyncRetrying:
+        del spent  # the user's own stop condition counts
+        mine = self.controller.retry
+
+        def again(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            # A predicate that matches BaseException would swallow the cancellation of the whole call.
+            if not isinstance(error, Exception):
+                return False
+            return self._again(error, deadline) and bool(mine(state))
+
+        wait = self.controller.wait
+        copy: AsyncRetrying = self.controller.copy(retry=again, wait=lambda state: _pause(state, wait), reraise=True)
+        return copy
+
+
+def _pause(state: RetryCallState, wait: Callable[[RetryCallState], float]) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    return wait(state) if asked is None else asked
+
+
+async def with_retries(
+    policy: RetryPolicy, attempt: Callable[[], Awaitable[R]], *, spent: int = 0, deadline: float | None = None
+) -> R:
+    """Run one round of a call: attempt it until it succeeds, cannot help any more, or the tries are used up.
+
+    Args:
+        policy: the processor's.
+        attempt: makes one request; raises :class:`ProcessorError`.
+        spent: failed tries of the call's earlier rounds.
+        deadline: event-loop time past which nothing is waited for.
+    """
+    async for state in policy.retrying(spent, deadline):
+        with state:
+            return await attempt()
+    raise AssertionError  # pragma: no cover - tenacity either returns or raises with ``reraise``

@@ -1,0 +1,117 @@
+"""Results as JSON, so that a run that was paid for can be kept, read elsewhere and decided again."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from ensemble_parse import _errors
+from ensemble_parse._errors import ConfigurationError, ProcessorError
+from ensemble_parse._format import response_format
+from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, T, Usage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ensemble_parse._format import ResponseFormat
+
+VERSION: Final = 1
+
+
+def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]:
+    """Write a result as JSON-like data; answers as the response type dumps them."""
+    decision = result.decision
+    at = next((i for i, each in enumerate(result.candidates) if each is decision.candidate), None)
+    return {
+        "version": VERSION,
+        "name": result.name,
+        "status": result.status,
+        "output": format_.data(result.output),
+        "seconds": result.seconds,
+        "decision": {
+            "method": decision.method,
+            "candidate": at,
+            "by": decision.by,
+            "explanation": decision.explanation,
+            "seed": decision.seed,
+            "reasons": [dataclasses.asdict(reason) for reason in decision.reasons],
+            "verdicts": {path: dataclasses.asdict(verdict) for path, verdict in decision.verdicts.items()},
+        },
+        "candidates": [
+            {**_shallow(each), "output": format_.data(each.output)} for each in result.candidates
+        ],
+        "errors": [_error(error) for error in result.errors],
+        "attempts": [dataclasses.asdict(attempt) for attempt in result.attempts],
+        "reasons": [dataclasses.asdict(reason) for reason in result.reasons],
+    }
+
+
+def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
+    """Read what :func:`to_dict` wrote.
+
+    Raises:
+        ConfigurationError: it was written by another version.
+        ValidationError: an answer is none of this response type.
+    """
+    if data.get("version") != VERSION:
+        message = f"a stored result of version {data.get('version')!r}; this library reads version {VERSION}"
+        raise ConfigurationError(message)
+    format_ = response_format(type_)
+    candidates = tuple(Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"])
+    stored = data["decision"]
+    output = format_.coerce(data["output"])
+    chosen = None if stored["candidate"] is None else candidates[stored["candidate"]]
+    decision = Decision(
+        **{
+            **stored,
+            "output": chosen.output if chosen else output,
+            "candidate": chosen,
+            "reasons": _reasons(stored["reasons"]),
+            "verdicts": {path: _verdict(each) for path, each in stored["verdicts"].items()},
+        }
+    )
+    return Result(
+        output=decision.output,
+        decision=decision,
+        candidates=candidates,
+        errors=tuple(_failed(each) for each in data["errors"]),
+        attempts=tuple(_attempt(each) for each in data["attempts"]),
+        reasons=_reasons(data["reasons"]),
+        seconds=data["seconds"],
+        name=data["name"],
+        format=format_,
+    )
+
+
+def _shallow(each: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    return {field.name: getattr(each, field.name) for field in dataclasses.fields(each)}
+
+
+_TOLD: Final = ("processor", "retryable", "status_code", "retry_after", "refusal", "content_filter", "text")
+
+
+def _error(error: ProcessorError) -> dict[str, Any]:
+    told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+    return {"kind": error.kind, "message": str(error), **told, "attempts": [*map(dataclasses.asdict, error.attempts)]}
+
+
+def _failed(data: Mapping[str, Any]) -> ProcessorError:
+    kind: type[ProcessorError] = getattr(_errors, data["kind"], ProcessorError)
+    told = {name: data[name] for name in _TOLD if name in data}
+    retryable = told.pop("retryable")
+    error = kind(data["message"], attempts=tuple(_attempt(each) for each in data["attempts"]), **told)
+    error.retryable = retryable
+    return error
+
+
+def _attempt(data: Mapping[str, Any]) -> Attempt:
+    return Attempt(**{**data, "usage": Usage(**data["usage"]), "dropped": tuple(data["dropped"])})
+
+
+def _reasons(data: list[Mapping[str, Any]]) -> tuple[Reason, ...]:
+    return tuple(Reason(**each) for each in data)
+
+
+def _verdict(data: Mapping[str, Any]) -> Verdict:
+    dissenters = tuple(Dissent(**each) for each in data["dissenters"])
+    return Verdict(**{**data, "supporters": tuple(data["supporters"]), "dissenters": dissenters})

@@ -1,0 +1,1 @@
+"""A demonstration on this computer: short documents, small models, no key and no network."""

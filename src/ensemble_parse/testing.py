@@ -1,0 +1,173 @@
+"""Clients without models, for tests of code that uses an ensemble: no key, no network, no patching.
+
+    client = ScriptedClient({"openai/gpt-5-mini": [{"total": 12}], "anthropic/claude-haiku-4-5": [TimeoutError()]})
+    ensemble = Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"], client=client)
+
+Answers go through the same validation, local repair, retries and re-asks as a model's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import ValidationError
+
+from ensemble_parse._client import _faults, _litellm
+from ensemble_parse._client._protocol import Client, ModelCall, Reply
+from ensemble_parse._errors import ConfigurationError, InvalidOutput, ProcessorError, ProviderError
+from ensemble_parse._format import Parsed
+from ensemble_parse._models import Attempt, T, Usage
+from ensemble_parse._retry import with_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
+
+
+class FunctionClient(Client):
+    """Answers with a function instead of a model.
+
+    The function is given the :class:`ModelCall` and returns an object of the response type, data that validates as one,
+    or a text as a model would write it; or it raises: a :class:`ProcessorError` as it is, ``TimeoutError`` as a timeout,
+    ``ConnectionError`` as a connection that failed. It may be a coroutine function. Each sample is one call of it.
+
+    Attributes:
+        calls: every call so far, retries and re-asks included.
+
+    Example:
+        >>> from ensemble_parse import Ensemble
+        >>> client = FunctionClient(lambda call: 4 if "2 + 2" in call.messages[0]["content"] else 0)
+        >>> Ensemble(["any/model"], client=client).parse_sync("What is 2 + 2?", int)
+        4
+    """
+
+    def __init__(self, function: Callable[[ModelCall[Any]], Any]) -> None:
+        """Take the function."""
+        self._function = function
+        self.calls: list[ModelCall[Any]] = []
+
+    async def ask(self, call: ModelCall[T]) -> Reply[T]:
+        """Call the function, as often as the retry policy allows a model to be asked."""
+        answers: list[Parsed[T]] = []
+        errors: list[ProcessorError] = []
+        for _ in range(call.n):
+            try:
+                answers.append(await self._sample(call))
+            except ProcessorError as error:
+                errors.append(error)
+        if not answers:
+            raise errors[0]
+        return Reply(answers=answers, errors=errors)
+
+    async def _sample(self, call: ModelCall[T]) -> Parsed[T]:
+        for round_ in range(call.policy.reasks + 1):
+            try:
+                return await with_retries(call.policy, lambda now=call: self._attempt(now), deadline=call.deadline)
+            except InvalidOutput as error:
+                if round_ == call.policy.reasks:
+                    raise
+                turn = {"role": "user", "content": str(error)}
+                call = replace(call, messages=[*call.messages, turn])
+        raise AssertionError  # pragma: no cover - the last round returns or raises
+
+    async def _attempt(self, call: ModelCall[T]) -> Parsed[T]:
+        self.calls.append(call)
+        started = time.perf_counter()
+        error: ProcessorError | None = None
+        try:
+            async with asyncio.timeout(call.policy.timeout):
+                said = self._function(call)
+                if inspect.isawaitable(said):
+                    said = await said
+            return _parsed(call, said)
+        except ProcessorError as raised:
+            error = raised
+        except ValidationError as raised:
+            error = _faults.invalid(call, raised)
+        except TimeoutError:
+            error = _faults.timed_out(call)
+        except ConnectionError:
+            message = f"{call.processor}: {call.model}: could not be reached"
+            error = ProviderError(message, processor=call.processor, retryable=True)
+        finally:
+            seconds = time.perf_counter() - started
+            kind = error.kind if error else None
+            usage = Usage(requests=1)
+            call.record(
+                Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=kind)
+            )
+        raise error
+
+
+class ScriptedClient(FunctionClient):
+    """Answers from a script: for each processor or model its answers in order, the last one again and again.
+
+    An answer is what :class:`FunctionClient` takes from a function; an exception in the script is raised.
+
+    Raises:
+        ConfigurationError: the script is empty for somebody, or does not know who is asked.
+
+    Example:
+        >>> from ensemble_parse import Ensemble
+        >>> client = ScriptedClient({"a/model": [ConnectionError(), 1], "b/model": [1]})
+        >>> result = Ensemble(["a/model", "b/model"], client=client).run_sync("One?", int)
+        >>> result.output, result.usage.requests
+        (1, 3)
+    """
+
+    def __init__(self, script: Mapping[str, Sequence[Any]]) -> None:
+        """Take the script."""
+        for name, answers in script.items():
+            if isinstance(answers, str) or not answers:
+                message = f"script[{name!r}] must be a list of one or more answers"
+                raise ConfigurationError(message)
+        super().__init__(self._next)
+        self._script: Final = {name: list(answers) for name, answers in script.items()}
+
+    def _next(self, call: ModelCall[Any]) -> Any:  # noqa: ANN401 - whatever the script says
+        answers = self._script.get(call.processor) or self._script.get(call.model)
+        if answers is None:
+            known = ", ".join(sorted(self._script))
+            message = f"the script has no answers for {call.processor!r}; it has some for {known}"
+            raise ConfigurationError(message)
+        said = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+@contextlib.contextmanager
+def no_model_requests() -> Iterator[None]:
+    """Let no request reach a model while this is open, whoever makes it; a test that forgot its client fails.
+
+    It holds for the whole process, so that it covers threads and other event loops.
+
+    Raises:
+        ConfigurationError: at the place that would have asked a model.
+
+    Example:
+        >>> with no_model_requests():
+        ...     pass
+    """
+    _litellm.forbidden += 1
+    try:
+        yield
+    finally:
+        _litellm.forbidden -= 1
+
+
+def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:  # noqa: ANN401 - whatever the function says
+    if isinstance(said, str):
+        try:
+            return call.format.parse(said)
+        except ValidationError:
+            # A text may also be the answer itself, where the response type takes one.
+            return Parsed(value=call.format.coerce(said), text=said)
+    value = call.format.coerce(said)
+    return Parsed(value=value, text=call.format.text(value))
