@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
     from ensemble_parse._models import Messages
+    from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
 
@@ -216,6 +217,27 @@ class Ensemble:
         """
         format_ = prepare(response_format, reasoning=pass_reasoning)
         return await self._fits(Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict))
+
+    # -- asking, in the words of an OpenAI client -----------------------------------------------------------------
+
+    @property
+    def chat(self) -> Chat[Completions]:
+        """``chat.completions.parse`` of an ``openai.AsyncOpenAI``; see :mod:`ensemble_parse.openai`."""
+        return self.beta.chat
+
+    @property
+    def beta(self) -> OpenAIFace[Completions]:
+        """``beta.chat.completions.parse``, where older code has it."""
+        from ensemble_parse.openai import face
+
+        return face(lambda: self)
+
+    @property
+    def sync(self) -> OpenAIFace[SyncCompletions]:
+        """The same for code that holds an ``openai.OpenAI``: ``sync.chat.completions.parse``."""
+        from ensemble_parse.openai import sync_face
+
+        return sync_face(lambda: self)
 
     # -- the steps of one call, in order --------------------------------------------------------------------------
 

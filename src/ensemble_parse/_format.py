@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import re
 from dataclasses import dataclass, field
@@ -147,6 +148,9 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:  # noqa: AN
 
     name = _name(type_)
     try:
+        if inspect.isroutine(type_):
+            message = "it is a function"
+            raise TypeError(message)
         adapter = TypeAdapter[Any](type_)
         schema = _root_object(adapter.json_schema())
     except (PydanticUserError, TypeError, NameError, AttributeError) as error:

@@ -30,7 +30,7 @@ from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._local_weights import GEMMA3, SMOLLM2, LocalModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from ensemble_parse import Processor
 
@@ -38,11 +38,8 @@ __all__ = ["GEMMA3", "SMOLLM2", "LocalModel", "LocalServer", "local_models"]
 
 _INSTALL = "pip install xllamacpp==2026.10.11549"
 _ELSEWHERE = "Or serve the model with Ollama or llama-server and name it in a Processor with api_base."
-_WHEELS = {
-    "Linux": {"x86_64", "aarch64"},
-    "Darwin": {"arm64", "x86_64"},
-    "Windows": {"AMD64"},
-}
+_WHEELS = {"Linux": {"x86_64", "aarch64"}, "Darwin": {"arm64", "x86_64"}, "Windows": {"AMD64"}}
+_PRICES = "input_cost_per_token output_cost_per_token cache_creation_input_token_cost cache_read_input_token_cost"
 
 
 class LocalServer:
@@ -83,10 +80,8 @@ class LocalServer:
         self.api_key = secrets.token_urlsafe()
         self._model = model
         self._slots = slots
-        # Any web page may send requests to this computer; without a key the server would answer them.
-        options: dict[str, Any] = {"api_keys": [self.api_key]}
-        if model.chat_template is not None:
-            options["chat_template"] = model.chat_template
+        # Without a key the server would answer any web page that sends requests to this computer.
+        options = {"api_keys": [self.api_key]} | ({"chat_template": model.chat_template} if model.chat_template else {})
         server = {
             "path": str(model.weights()),
             "slots": slots,
@@ -100,6 +95,8 @@ class LocalServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            # Threads that spin while they wait for each other are many times slower on a busy machine.
+            env={"OMP_WAIT_POLICY": "passive", **os.environ},
         )
         try:
             self.api_base = f"{self._address(json.dumps({'import_path': sys.path, 'server': server}))}/v1"
@@ -108,12 +105,12 @@ class LocalServer:
             raise
 
     def _address(self, settings: str) -> str:
-        assert self._process.stdin is not None  # noqa: S101 - PIPE above
-        assert self._process.stdout is not None  # noqa: S101 - PIPE above
+        to, back = self._process.stdin, self._process.stdout
+        assert to is not None and back is not None  # noqa: S101, PT018 - PIPE above
         try:
-            self._process.stdin.write(settings.encode() + b"\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            to.write(settings.encode() + b"\n")
+            to.flush()
+            line = back.readline()
         except BrokenPipeError:
             line = b""
         if not line:
@@ -142,10 +139,12 @@ class LocalServer:
         Returns:
             Processors that differ in seed and slot, so that each keeps its own order of the examples cached.
         """
-        from ensemble_parse import Processor, RetryPolicy  # noqa: PLC0415 - the namespace imports the whole library
+        from ensemble_parse import Processor, RetryPolicy
 
-        first_seed = params.pop("seed", 0)
         name = self._model.name
+        settings: dict[str, Any] = {"temperature": 0.7, "max_tokens": 256, "seed": 0} | params
+        # Without a price the result would call its cost unknown.
+        settings |= dict.fromkeys(_PRICES.split(), 0.0)
         return [
             Processor(
                 f"openai/{name}",
@@ -156,7 +155,7 @@ class LocalServer:
                 api_base=self.api_base,
                 api_key=self.api_key,
                 extra_body={"id_slot": slot},
-                **{"temperature": 0.7, "max_tokens": 256, "seed": first_seed + slot} | params,
+                **settings | {"seed": settings["seed"] + slot},
             )
             for slot in range(self._slots)
         ]
@@ -185,7 +184,7 @@ async def local_models(
     threads: int | None = None,
     context: int = 2048,
     **params: Any,  # noqa: ANN401 - model parameters
-) -> "AsyncIterator[list[Processor]]":
+) -> "AsyncGenerator[list[Processor], None]":
     """Serve models on this computer and yield `samples` processors for each, in the order given.
 
     The event loop stays free: loading and closing happen in a thread, serving in a process for each model.
@@ -230,6 +229,7 @@ async def local_models(
         closed = loop.run_in_executor(worker, opened.close)
         worker.shutdown(wait=False)
         await asyncio.shield(closed)
+        worker.shutdown()
 
 
 def _check_runtime() -> None:

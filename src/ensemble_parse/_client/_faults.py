@@ -40,21 +40,22 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
     status = getattr(error, "status_code", None)
     if kind == "ContentPolicyViolationError":
         return Refused(
-            f"{call.processor}: the vendor's content filter stopped the request. Vendor: {detail}",
+            f"{_who(call)}: the vendor's content filter stopped the request. Vendor: {detail}",
             processor=call.processor,
             content_filter=True,
         )
     if kind == "ContextWindowExceededError":
-        message = f"{call.processor}: the messages do not fit into the context window of {call.model}"
+        message = f"{_who(call)}: the messages do not fit into the context window"
         return ProviderError(message, processor=call.processor, status_code=400)
     ours = "no module named" in detail.lower()  # a bug or a missing package comes out of LiteLLM as a 500
     retryable = status in _RETRYABLE and not ours
-    what = "could not be reached" if kind == "APIConnectionError" and not ours else f"HTTP {status} ({kind})"
+    unreached = _unreached(error)
+    what = "could not be reached" if unreached else f"HTTP {status} ({kind})"
     advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
     return ProviderError(
-        f"{call.processor}: {call.model}: {what}{advice}. Vendor: {detail}",
+        f"{_who(call)}: {what}{advice}. Vendor: {detail}",
         processor=call.processor,
-        status_code=status if isinstance(status, int) else None,
+        status_code=status if isinstance(status, int) and not unreached else None,
         retry_after=_retry_after(error),
         retryable=retryable,
     )
@@ -63,7 +64,7 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
 def timed_out(call: ModelCall[Any]) -> ProcessorTimeout:
     """The attempt used up its time."""
     return ProcessorTimeout(
-        f"{call.processor}: {call.model} gave no whole answer within {call.policy.timeout:g} s "
+        f"{_who(call)}: no whole answer within {call.policy.timeout:g} s "
         "(RetryPolicy(timeout=...) sets the limit)",
         processor=call.processor,
     )
@@ -73,7 +74,7 @@ def refused(call: ModelCall[Any], refusal: str | None, *, content_filter: bool) 
     """The model, or a filter behind it, would not answer."""
     who = "the vendor's content filter stopped" if content_filter else "the model refused"
     return Refused(
-        f"{call.processor}: {call.model}: {who} the answer; its words are in .refusal",
+        f"{_who(call)}: {who} the answer; its words are in .refusal",
         processor=call.processor,
         refusal=refusal,
         content_filter=content_filter,
@@ -83,7 +84,7 @@ def refused(call: ModelCall[Any], refusal: str | None, *, content_filter: bool) 
 def truncated(call: ModelCall[Any], text: str) -> Truncated:
     """The answer was cut off."""
     return Truncated(
-        f"{call.processor}: {call.model}: the answer was cut off at the length limit; raise max_tokens",
+        f"{_who(call)}: the answer was cut off at the length limit; raise max_tokens",
         processor=call.processor,
         text=text,
     )
@@ -98,16 +99,26 @@ def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
     )
     more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
     return InvalidOutput(
-        f"{call.processor}: {call.model}: the answer did not validate: {', '.join(places[:_MOST_PLACES])}{more}; "
+        f"{_who(call)}: the answer did not validate: {', '.join(places[:_MOST_PLACES])}{more}; "
         "what it was is in .validation_error",
         processor=call.processor,
         validation_error=error if isinstance(error, ValidationError) else None,
     )
 
 
+def called_tool(call: ModelCall[Any]) -> InvalidOutput:
+    """The model wants one of the caller's tools run, which is no answer."""
+    message = f"{_who(call)}: the model called a tool instead of answering; leave tools= out, or set tool_choice='none'"
+    return InvalidOutput(message, processor=call.processor)
+
+
 def empty(call: ModelCall[Any]) -> InvalidOutput:
     """The vendor's response holds no answer at all."""
-    return InvalidOutput(f"{call.processor}: {call.model}: the response holds no choice", processor=call.processor)
+    return InvalidOutput(f"{_who(call)}: the response holds no choice", processor=call.processor)
+
+
+def _who(call: ModelCall[Any]) -> str:
+    return call.processor if call.model in call.processor else f"{call.processor} ({call.model})"
 
 
 def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -135,6 +146,17 @@ def _message(error: Exception) -> str:
     words = str(getattr(error, "message", None) or error)
     # LiteLLM prefixes its own class names, once for each layer.
     return re.sub(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\s*[:-]\s*)+(?:litellm\.\w+:\s*)*", "", words)
+
+
+def _unreached(error: BaseException | None) -> bool:
+    """Whether the connection failed; LiteLLM makes a 500 of that, as if the vendor had answered."""
+    import httpx
+
+    while error is not None:
+        if isinstance(error, httpx.TransportError):
+            return not isinstance(error, httpx.TimeoutException)
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -103,7 +103,7 @@ class _Dialogue(Generic[T]):
                 model=call.model,
             )
         except self._libraries.stop as stop:
-            error = stop.args[0]
+            error = stop.error  # type: ignore[attr-defined]
         finally:
             _running.reset(token)
         if error is not None:
@@ -186,6 +186,8 @@ class _Dialogue(Generic[T]):
                 self._errors.append(_faults.refused(call, refusal, content_filter=filtered))
             elif choice.finish_reason == "length":
                 self._errors.append(_faults.truncated(call, text))
+            elif message.tool_calls and not text:
+                self._errors.append(_faults.called_tool(call))
             else:
                 try:
                     self._answers.append(call.format.parse(text))
@@ -311,7 +313,8 @@ def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:
     instance of that class, which equals nothing and cannot be pickled.
     """
     if "envelope" not in format_.cache:
-        schema = json.loads(json.dumps(format_.schema))
+        # A copy, since instructor completes it in place; titled, since it makes the title a tool's name.
+        schema = {**json.loads(json.dumps(format_.schema)), "title": format_.name}
 
         def model_json_schema(cls: type[Any], *_: Any, **__: Any) -> dict[str, Any]:  # noqa: ANN401
             del cls
@@ -369,6 +372,10 @@ def _load() -> _Libraries:
 
             class Stop(IncompleteOutputException):
                 """Ends a dialogue: instructor passes on this class, and no other, as it is."""
+
+                def __init__(self, error: ProcessorError) -> None:
+                    super().__init__()
+                    self.error = error
 
             _libraries = _Libraries(litellm, instructor, Stop, ResponseParsingError, ResponseSchema)
     return _libraries

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Ollama and Mistral it is also the only way: LiteLLM drops the forced tool choice for them. (``openai`` stands for any
 # server with OpenAI's wire format; OpenAI's own models without native schemas are known to LiteLLM by name.)
 _NATIVE: Final = frozenset({"ollama_chat", "ollama", "hosted_vllm", "lm_studio", "llamafile", "mistral", "openai"})
+# Vendors that refuse a forced tool as well as a schema, whatever LiteLLM lists for them.
+_PROMPTED: Final = frozenset({"cohere", "cohere_chat"})
 # Strict is sent where the wire knows the word; elsewhere LiteLLM makes its own native form of the schema.
 _STRICT: Final = frozenset({"openai", "azure", "hosted_vllm", "mistral", "openrouter", "xai", "together_ai", "lm_studio"})
 # Vendors that honour ``n``; others take the parameter and answer once, or refuse it.
@@ -30,6 +32,10 @@ _OPENAI_HOSTS: Final = ("api.openai.com", "openai.azure.com")
 _TRANSPORT: Final = frozenset(
     {"api_base", "api_key", "api_version", "base_url", "default_headers", "deployment_id", "extra_headers", "organization"}
 )
+# LiteLLM puts this into the body of a chat request, where no vendor looks for it.
+_NOT_SENT: Final = frozenset({"extra_query"})
+# Where the answer itself is asked for as a tool, the caller's own would compete with it.
+_TOOLS: Final = frozenset({"tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"})
 
 
 def provider_of(litellm: Any, model: str, api_base: str | None) -> tuple[str, str]:  # noqa: ANN401 - a module
@@ -87,7 +93,10 @@ def _plan(litellm: Any, call: ModelCall[Any]) -> Plan:  # noqa: ANN401 - a modul
         raise ConfigurationError(message)
     supported = litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
     known = set(litellm.constants.OPENAI_CHAT_COMPLETION_PARAMS) - _TRANSPORT
-    dropped = tuple(p for p in call.params if supported is not None and p in known and p not in supported)
+    not_sent = _NOT_SENT | (_TOOLS if mode == "tools" else frozenset())
+    dropped = tuple(
+        p for p in call.params if p in not_sent or (supported is not None and p in known and p not in supported)
+    )
     if dropped and call.strict:
         message = f"{call.processor}: {provider} does not take {', '.join(dropped)}; leave it out, or strict=True"
         raise ConfigurationError(message)
@@ -120,6 +129,8 @@ def _is_openai(provider: str, params: Any) -> bool:  # noqa: ANN401 - model para
 
 
 def _mode(litellm: Any, name: str, provider: str, strictness: Strictness) -> Mode:  # noqa: ANN401 - a module
+    if provider in _PROMPTED:
+        return "md_json"
     if provider in _CLOSED and strictness.problems:
         return "tools"
     if provider in _NATIVE and (provider != "openai" or name not in litellm.model_cost):
