@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 import httpx
 import openai
@@ -27,6 +27,7 @@ from pydantic import PrivateAttr
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     InvalidOutput,
+    ProcessorError,
     ProcessorTimeout,
     ProviderError,
     Refused,
@@ -37,9 +38,10 @@ from ensemble_parse._models import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ensemble_parse._errors import DeadlineExceeded, ProcessorError
+    from ensemble_parse._errors import DeadlineExceeded
     from ensemble_parse._models import Attempt, Result
 
+Message: TypeAlias = ParsedChatCompletionMessage[Any]
 
 # By the status of the vendor's answer, as the OpenAI client has them; every other 5xx is an InternalServerError.
 _BY_STATUS: Final[dict[int, type[openai.APIStatusError]]] = {
@@ -58,6 +60,13 @@ class Completion(ParsedChatCompletion[T], Generic[T]):
 
     _made_of: Any = PrivateAttr(default=None)
 
+    @classmethod
+    def of(cls, made_of: Result[T] | AllProcessorsFailed, **fields: Any) -> Self:  # noqa: ANN401 - the completion's own
+        """Make a completion, and keep what it was made of."""
+        made = cls(**fields)
+        made._made_of = made_of
+        return made
+
     @property
     def ensemble(self) -> Result[T] | AllProcessorsFailed:
         """Everything about the call; where every model refused, their refusals."""
@@ -65,8 +74,8 @@ class Completion(ParsedChatCompletion[T], Generic[T]):
         return made_of
 
 
-class FailedDifferently(AllProcessorsFailed, openai.OpenAIError):
-    """Every processor failed, and no exception of the OpenAI client says how; a call site's ``except`` still sees it."""
+class NoAnswer(AllProcessorsFailed, openai.OpenAIError):
+    """Every processor failed, and no exception of the OpenAI client says how; ``except openai.OpenAIError`` sees it."""
 
 
 def completion(result: Result[T]) -> Completion[T]:
@@ -78,7 +87,7 @@ def completion(result: Result[T]) -> Completion[T]:
     decision = result.decision
     candidate = decision.candidate
     format_ = result.format
-    if candidate is not None and format_.wrapper is None and not candidate.repaired:
+    if candidate is not None and candidate.text and format_.wrapper is None and not candidate.repaired:
         content = candidate.text
     else:
         content = format_.adapter.dump_json(result.output, by_alias=True, warnings=False).decode()
@@ -89,24 +98,25 @@ def completion(result: Result[T]) -> Completion[T]:
 
 def refusal(failed: AllProcessorsFailed) -> Completion[Any] | None:
     """The completion that holds the most trusted model's refusal, if refusing is all that they did."""
-    refused = [error for error in failed.exceptions if isinstance(error, Refused)]
+    refused = [error for error in _errors(failed) if isinstance(error, Refused)]
     words = next((error for error in refused if not error.content_filter), None)
     if words is None or len(refused) < len(failed.exceptions):
         return None
-    message = ParsedChatCompletionMessage(role="assistant", refusal=words.refusal, parsed=None)
+    message: Message = ParsedChatCompletionMessage(role="assistant", refusal=words.refusal, parsed=None)
     return _completion(message, failed, _attempts(failed), model=_model(words.attempts, words.processor) or "")
 
 
-def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:
+def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  # noqa: PLR0911 - one for each failure
     """The exception that the OpenAI client raises where all processors failed in the same way."""
     request = httpx.Request("POST", "https://ensemble-parse.invalid/chat/completions")
     if not isinstance(error, AllProcessorsFailed):
         return openai.APITimeoutError(request)
-    first = error.exceptions[0]
-    different = len({_kind(each) for each in error.exceptions}) > 1
+    errors = _errors(error)
+    first = errors[0]
+    different = len({_kind(each) for each in errors}) > 1
     match first:
         case _ if different:
-            pass
+            return NoAnswer(errors)
         case Truncated():
             return openai.LengthFinishReasonError(completion=_cut_off(first, error))
         case Refused():
@@ -121,7 +131,8 @@ def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:
             headers = {} if first.retry_after is None else {"retry-after": f"{first.retry_after:g}"}
             response = httpx.Response(status, headers=headers, request=request)
             return _status_error(status)(str(error), response=response, body=None)
-    return FailedDifferently(error.exceptions)
+        case _:
+            return NoAnswer(errors)
 
 
 def _kind(error: ProcessorError) -> type[Exception]:
@@ -136,16 +147,15 @@ def _status_error(status: int) -> type[openai.APIStatusError]:
 
 
 def _completion(
-    message: ParsedChatCompletionMessage[Any],
+    message: Message,
     made_of: Result[T] | AllProcessorsFailed,
     attempts: Sequence[Attempt],
     *,
     model: str,
 ) -> Completion[T]:
     choice = ParsedChoice(index=0, finish_reason="stop", logprobs=None, message=message)
-    made = Completion(**_head(attempts, model), choices=[choice])
-    made._made_of = made_of
-    return made
+    kind: type[Completion[T]] = Completion
+    return kind.of(made_of, **_head(attempts, model), choices=[choice])
 
 
 def _cut_off(error: Truncated, failed: AllProcessorsFailed) -> ChatCompletion:
@@ -173,9 +183,13 @@ def _head(attempts: Iterable[Attempt], model: str) -> dict[str, Any]:
     }
 
 
+def _errors(failed: AllProcessorsFailed) -> list[ProcessorError]:
+    return [error for error in failed.exceptions if isinstance(error, ProcessorError)]
+
+
 def _attempts(failed: AllProcessorsFailed) -> Sequence[Attempt]:
     # Each error of a processor with several samples holds all the processor's attempts.
-    of_each = {error.processor: error.attempts for error in failed.exceptions}
+    of_each = {error.processor: error.attempts for error in _errors(failed)}
     return [attempt for attempts in of_each.values() for attempt in attempts]
 
 

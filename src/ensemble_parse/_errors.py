@@ -191,6 +191,11 @@ class AllProcessorsFailed(EnsembleError, ExceptionGroup[ProcessorError]):
     def __init__(self, errors: Sequence[ProcessorError]) -> None:
         """Nothing more to keep: the group holds the errors."""
 
+    @property
+    def errors(self) -> tuple[ProcessorError, ...]:
+        """One for each processor, in order of trust."""
+        return tuple(each for each in self.exceptions if isinstance(each, ProcessorError))
+
     def __str__(self) -> str:
         """The message, without the count that ExceptionGroup adds to it."""
         return self.message

@@ -101,7 +101,7 @@ class ResponseFormat(Generic[T]):
             except ValidationError:
                 pass
             raise
-        return wrapped.answer, getattr(wrapped, "reasoning", None)  # type: ignore[attr-defined]
+        return wrapped.answer, getattr(wrapped, "reasoning", None)
 
     def coerce(self, data: object) -> T:
         """Take an object of the type, or data that validates as one.

@@ -17,7 +17,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
-    """A GGUF file that can be served in this process.
+    """A GGUF file that can be served on this computer.
 
     Give either `path`, a file of your own, or `parts`, files inside installed packages that are joined in order.
 

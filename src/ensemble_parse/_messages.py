@@ -27,7 +27,7 @@ def conversation(messages: Messages) -> tuple[Message, ...]:
             message = "messages is an empty text: say what the models shall answer"
             raise ConfigurationError(message)
         return ({"role": "user", "content": messages},)
-    if isinstance(messages, Mapping) or not isinstance(messages, Sequence):
+    if not isinstance(messages, Sequence):
         message = f"messages is a {type(messages).__name__}: give a text, or a list of {{'role': ..., 'content': ...}}"
         raise ConfigurationError(message)
     if not messages:
@@ -40,7 +40,7 @@ def conversation(messages: Messages) -> tuple[Message, ...]:
         if not each.get("content") and not each.keys() & {"tool_calls", "function_call", "refusal"}:
             message = f"messages[{number}] has no content"
             raise ConfigurationError(message)
-    return tuple(messages)
+    return (*messages,)
 
 
 def example_turns(examples: Sequence[Example], format_: ResponseFormat[Any]) -> tuple[tuple[Message, Message], ...]:
@@ -59,7 +59,7 @@ def example_turns(examples: Sequence[Example], format_: ResponseFormat[Any]) -> 
 
 def _turns(number: int, example: Example, format_: ResponseFormat[Any]) -> tuple[Message, Message]:
     wanted = 3 if format_.reasoning else 2
-    if not isinstance(example, tuple | list) or len(example) != wanted:
+    if len(example) != wanted:
         what = "(input, output, reasoning), since pass_reasoning is on" if format_.reasoning else "(input, output)"
         message = f"examples[{number}] must be {what}"
         raise ConfigurationError(message)

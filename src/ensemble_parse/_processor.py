@@ -236,7 +236,7 @@ def named(processors: Sequence[Processor]) -> tuple[Processor, ...]:
 def renamed(processor: Processor, name: str) -> Processor:
     """The same processor, and the same gate, under a name."""
     copy = object.__new__(Processor)
-    for slot in Processor.__slots__:  # type: ignore[attr-defined]
+    for slot in Processor.__slots__:
         object.__setattr__(copy, slot, getattr(processor, slot))
     object.__setattr__(copy, "name", name)
     return copy
@@ -259,10 +259,6 @@ def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sent
 
 
 async def _all(asking: Iterable[Coroutine[Any, Any, int]]) -> None:
-    first, *rest = [*asking] or [None]
-    if first is not None and not rest:
-        await first  # the usual case needs no task of its own
-    elif first is not None:
-        async with asyncio.TaskGroup() as group:
-            for each in (first, *rest):
-                group.create_task(each)
+    async with asyncio.TaskGroup() as group:
+        for each in asking:
+            group.create_task(each)

@@ -13,6 +13,7 @@ import contextlib
 import inspect
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import ValidationError
@@ -68,7 +69,7 @@ class FunctionClient(Client):
     async def _sample(self, call: ModelCall[T]) -> Parsed[T]:
         for round_ in range(call.policy.reasks + 1):
             try:
-                return await with_retries(call.policy, lambda now=call: self._attempt(now), deadline=call.deadline)
+                return await with_retries(call.policy, partial(self._attempt, call), deadline=call.deadline)
             except InvalidOutput as error:
                 if round_ == call.policy.reasks:
                     raise
@@ -97,7 +98,7 @@ class FunctionClient(Client):
             error = ProviderError(message, processor=call.processor, retryable=True)
         finally:
             seconds = time.perf_counter() - started
-            kind = error.kind if error else None
+            kind = error.kind if error is not None else None
             usage = Usage(requests=1)
             call.record(
                 Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=kind)

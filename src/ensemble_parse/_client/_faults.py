@@ -164,8 +164,10 @@ def _retry_after(error: Exception) -> float | None:
     if headers is None:
         headers = getattr(getattr(error, "response", None), "headers", None)
     value = headers.get("retry-after") if headers is not None else None
+    if value is None:
+        return None
     try:
-        return max(0.0, float(value)) if value is not None else None
+        return max(0.0, float(value))
     except ValueError:
         return _seconds_until(value)
 
