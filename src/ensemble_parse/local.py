@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GEMMA3", "SMOLLM2", "LocalModel", "LocalServer", "local_models"]
 
-_INSTALL = "pip install xllamacpp==2026.10.11549"
 _ELSEWHERE = "Or serve the model with Ollama or llama-server and name it in a Processor with api_base."
 _WHEELS = {"Linux": {"x86_64", "aarch64"}, "Darwin": {"arm64", "x86_64"}, "Windows": {"AMD64"}}
 _PRICES = "input_cost_per_token output_cost_per_token cache_creation_input_token_cost cache_read_input_token_cost"
@@ -241,7 +240,7 @@ def _check_runtime() -> None:
         libc = " with musl" if musl else ""
         msg = f"xllamacpp, which runs local models, has no wheel for {system}{libc} on {machine}. {_ELSEWHERE}"
     else:
-        msg = f"xllamacpp, which runs local models, is not installed. Run: {_INSTALL}"
+        msg = "xllamacpp, which runs local models, is not installed. Run: pip install xllamacpp==2026.10.11549"
     raise ConfigurationError(msg)
 
 
