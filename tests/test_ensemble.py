@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import enum
+import io
 import json
 import pickle
 import signal
@@ -146,7 +147,9 @@ async def test_vendors_mix(server: Loopback) -> None:
     assert set(result.cost.members) == {*(each.name for each in ensemble.processors), "judge mistral/mistral-large"}
 
 
-@pytest.mark.parametrize("model", ["openai/alpha", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "hosted_vllm/b"])
+@pytest.mark.parametrize(
+    "model", ["openai/alpha", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "hosted_vllm/b"]
+)
 @pytest.mark.parametrize(
     ("response_format", "said", "expected"),
     [
@@ -177,7 +180,9 @@ async def test_vendors_mix(server: Loopback) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-async def test_every_response_type(server: Loopback, model: str, response_format: Any, said: object, expected: object) -> None:
+async def test_every_response_type(
+    server: Loopback, model: str, response_format: Any, said: object, expected: object
+) -> None:
     """Whatever a type adapter takes comes back as an instance of just that, equal and picklable."""
     server.default(Answer(said))
     result = await Ensemble([model]).run("Go", response_format)
@@ -201,7 +206,9 @@ async def test_reasoning_comes_first_and_stays_inside(server: Loopback) -> None:
     assert type(result.output) is Awkward
     assert (result.output.reasoning, result.output.answer) == ("mine", 5)
     assert [candidate.reasoning for candidate in result.candidates] == ["because", "since"]
-    schema = next(each.body for each in server.requests if each.model == "alpha")["response_format"]["json_schema"]["schema"]
+    schema = next(each.body for each in server.requests if each.model == "alpha")["response_format"]["json_schema"][
+        "schema"
+    ]
     assert list(schema["properties"]) == ["reasoning", "answer"]
     shown = json.dumps(next(each.body for each in server.requests if each.model == "judge"))
     assert "because" in shown
@@ -209,7 +216,7 @@ async def test_reasoning_comes_first_and_stays_inside(server: Loopback) -> None:
 
 
 async def test_examples_are_permuted(server: Loopback) -> None:
-    """Every processor and sample sees the examples in an order of its own, the same at every call, after the system turn."""
+    """Every processor and sample sees the examples in an order of its own, the same at every call."""
     examples = [(f"Invoice {i}", Invoice(vendor=f"V{i}", total=i)) for i in range(6)]
     processors: Sequence[str | Processor] = ["openai/alpha", "hosted_vllm/bravo", Processor("openai/charlie", n=2)]
     ensemble = Ensemble(processors, examples=examples)
@@ -261,7 +268,7 @@ async def test_parts_reach_everybody(server: Loopback) -> None:
 
 
 async def test_schemas_go_out_strict(server: Loopback) -> None:
-    """A schema that can be strict is; limits that OpenAI refuses become words there, and stay for grammars elsewhere."""
+    """A schema that can be strict is; limits that OpenAI refuses become words there, and stay elsewhere."""
 
     class Limited(BaseModel):
         name: Annotated[str, Field(max_length=20)]
@@ -335,7 +342,7 @@ async def test_modes_are_looked_up(server: Loopback) -> None:
 )
 def test_bad_settings(build: Any, says: str) -> None:
     """What cannot run is refused where it is written, with what to write instead."""
-    with pytest.raises(ConfigurationError, match=".*") as refused:
+    with pytest.raises(ConfigurationError) as refused:
         build()
     assert says in str(refused.value)
     assert isinstance(refused.value, ValueError)
@@ -356,7 +363,13 @@ def test_bad_settings(build: Any, says: str) -> None:
         (2, "Go", Invoice, {}, "no model"),
         (["openai/a"], "Go", Invoice, {"timeout": 3}, "deadline="),
         (["openai/a"], "Go", Invoice, {"examples": [("a", {"vendor": 1})]}, "examples[0]"),
-        (["openai/a"], "Go", Invoice, {"examples": [("a", ACME)], "pass_reasoning": True}, "(input, output, reasoning)"),
+        (
+            ["openai/a"],
+            "Go",
+            Invoice,
+            {"examples": [("a", ACME)], "pass_reasoning": True},
+            "(input, output, reasoning)",
+        ),
         ([Processor("anthropic/claude-haiku-4-5", mode="json_schema")], "Go", dict[str, int], {}, "Use mode 'tools'"),
     ],
 )
@@ -382,7 +395,9 @@ async def test_first_is_failover(server: Loopback) -> None:
     """``First`` asks in order of trust, one at a time, and stops at the first valid answer."""
     server.on("alpha", Status(401))
     server.on("bravo", Answer(ACME))
-    result = await Ensemble(["openai/alpha", "openai/bravo", "openai/charlie"], decision_maker=First()).run("Go", Invoice)
+    result = await Ensemble(["openai/alpha", "openai/bravo", "openai/charlie"], decision_maker=First()).run(
+        "Go", Invoice
+    )
     assert [each.model for each in server.requests] == ["alpha", "bravo"]
     assert result.decision.method == "first"
     assert result.output.vendor == "ACME"
@@ -548,9 +563,11 @@ def test_results_show_who_said_what() -> None:
     """A result shows itself on a terminal and in a notebook, with what models wrote escaped."""
     from rich.console import Console
 
-    client = ScriptedClient({"a/1": [{"vendor": "<script>alert(1)</script>", "total": 1}], "b/2": [ACME], "c/3": [ACME]})
+    client = ScriptedClient(
+        {"a/1": [{"vendor": "<script>alert(1)</script>", "total": 1}], "b/2": [ACME], "c/3": [ACME]}
+    )
     result = Ensemble(["a/1", "b/2", "c/3"], client=client).run_sync("Go", Invoice)
-    console = Console(width=150, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(width=150, record=True, file=io.StringIO())
     console.print(result)
     text = console.export_text()
     for word in ("vendor", "ACME", "67%", "a/1", "plurality"):

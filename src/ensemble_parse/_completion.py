@@ -61,7 +61,7 @@ class Completion(ParsedChatCompletion[T], Generic[T]):
     _made_of: Any = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, made_of: Result[T] | AllProcessorsFailed, **fields: Any) -> Self:  # noqa: ANN401 - the completion's own
+    def of(cls, made_of: Result[T] | AllProcessorsFailed, **fields: Any) -> Self:
         """Make a completion, and keep what it was made of."""
         made = cls(**fields)
         made._made_of = made_of

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from ensemble_parse._client._protocol import Client
     from ensemble_parse._models import Attempt
-    from ensemble_parse._processor import Processor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +78,9 @@ def plurality(candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         first.setdefault(key, candidate)
     best = max(weights, key=weights.__getitem__)
     chosen = first[best]
-    if len(candidates) == 1:
-        method = "only one"
-    else:
-        method = "unanimous" if len(weights) == 1 else "plurality"
+    method = "only one" if len(candidates) == 1 else "unanimous" if len(weights) == 1 else "plurality"
     decision = Decision(output=chosen.output, method=method, candidate=chosen)
     if method == "plurality" and list(weights.values()).count(weights[best]) > 1:
         detail = "no answer has more support than every other; the most trusted stands"
         decision = replace(decision, reasons=(Reason(kind="undecided", detail=detail),))
     return decision
-

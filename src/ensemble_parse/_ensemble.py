@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ensemble_parse._decision import Case, DecisionMaker, plurality
@@ -47,8 +48,8 @@ class Ensemble:
         min_candidates: fewer valid answers than this are no result.
         strict: raise :class:`DegradedResult` where the result would be ``degraded``, and
             :class:`ConfigurationError` for a parameter that a vendor does not take.
-        examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an order
-            of its own, so that they make different mistakes.
+        examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an
+            order of its own, so that they make different mistakes.
         shuffle_examples: ``False`` keeps the order as given, the same for all.
         client: how models are reached; by default through LiteLLM.
         name: for results.
@@ -62,7 +63,7 @@ class Ensemble:
         Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker='judge openai/gpt-5')
     """
 
-    def __init__(  # noqa: PLR0913 - each is one setting of an ensemble
+    def __init__(
         self,
         processors: int | Sequence[str | Processor] = 3,
         decision_maker: str | Processor | DecisionMaker | None = None,
@@ -74,7 +75,7 @@ class Ensemble:
         shuffle_examples: bool = True,
         client: Client | None = None,
         name: str = "ensemble",
-        **params: Any,  # noqa: ANN401 - model parameters
+        **params: Any,
     ) -> None:
         """Check and keep the settings; nothing is imported and nobody is asked."""
         self.processors = _processors(processors)
@@ -108,7 +109,7 @@ class Ensemble:
     @overload
     async def parse(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
     @overload
-    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...  # noqa: ANN401
+    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...
     async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any:
         """Ask all, decide, and return the answer.
 
@@ -173,7 +174,7 @@ class Ensemble:
         fits = await self._fits(request)
         ledger: list[Attempt] = []
         candidates, errors = await self._candidates(request, fits, ledger)
-        decision = await self._decision(request, candidates, errors, ledger)
+        decision = await self._decision(request, candidates, ledger)
         result = Result(
             output=decision.output,
             decision=decision,
@@ -194,7 +195,7 @@ class Ensemble:
     @overload
     def parse_sync(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
     @overload
-    def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...  # noqa: ANN401
+    def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...
     def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any:
         """:meth:`parse` for code that does not await; works in threads, notebooks and inside a running loop."""
         return run_sync(self.parse(messages, response_format, **options))
@@ -216,7 +217,9 @@ class Ensemble:
             ConfigurationError: a vendor cannot take it; the message says which field, and why.
         """
         format_ = prepare(response_format, reasoning=pass_reasoning)
-        return await self._fits(Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict))
+        return await self._fits(
+            Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict)
+        )
 
     # -- asking, in the words of an OpenAI client -----------------------------------------------------------------
 
@@ -228,16 +231,16 @@ class Ensemble:
     @property
     def beta(self) -> OpenAIFace[Completions]:
         """``beta.chat.completions.parse``, where older code has it."""
-        from ensemble_parse.openai import face
+        from ensemble_parse.openai import ask, face
 
-        return face(lambda: self)
+        return face(partial(ask, self))
 
     @property
     def sync(self) -> OpenAIFace[SyncCompletions]:
         """The same for code that holds an ``openai.OpenAI``: ``sync.chat.completions.parse``."""
-        from ensemble_parse.openai import sync_face
+        from ensemble_parse.openai import ask, sync_face
 
-        return sync_face(lambda: self)
+        return sync_face(partial(ask, self))
 
     # -- the steps of one call, in order --------------------------------------------------------------------------
 
@@ -271,7 +274,6 @@ class Ensemble:
         self,
         request: Request[T],
         candidates: tuple[Candidate[T], ...],
-        errors: Sequence[ProcessorError],
         ledger: list[Attempt],
     ) -> Decision[T]:
         case = Case(request=request, client=self.client, ledger=ledger)

@@ -19,7 +19,7 @@ the processor, what was wrong and what to do; they hold no key, no prompt and no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +183,7 @@ class Truncated(ProcessorError):
 class AllProcessorsFailed(EnsembleError, ExceptionGroup[ProcessorError]):
     """No processor gave a candidate; ``exceptions`` holds one error for each, in order of trust."""
 
-    def __new__(cls, errors: Sequence[ProcessorError]) -> AllProcessorsFailed:
+    def __new__(cls, errors: Sequence[ProcessorError]) -> Self:
         """Say in one message what happened to each."""
         lines = "".join(f"\n  {error}" for error in errors)
         return super().__new__(cls, f"none of {len(errors)} processors gave a valid answer:{lines}", errors)

@@ -115,7 +115,7 @@ class ResponseFormat(Generic[T]):
             # What came from JSON has lists for sets and texts for dates and bytes.
             return self.adapter.validate_json(_json(data))
 
-    def data(self, value: T) -> Any:  # noqa: ANN401 - JSON-like data has no narrower type
+    def data(self, value: T) -> Any:
         """Dump a value as JSON-like data."""
         return self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
 
@@ -142,23 +142,18 @@ def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat
     return _prepared(type_, reasoning)
 
 
-def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
+def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
     # Imported with the first type: it takes longer than all of this library.
     from pydantic import PydanticUserError, TypeAdapter, create_model
 
+    if inspect.isroutine(type_):
+        raise _unusable(type_, "it is a function")
     name = _name(type_)
     try:
-        if inspect.isroutine(type_):
-            message = "it is a function"
-            raise TypeError(message)
         adapter = TypeAdapter[Any](type_)
         schema = _root_object(adapter.json_schema())
     except (PydanticUserError, TypeError, NameError, AttributeError) as error:
-        message = (
-            f"response_format {type_!r} cannot be used: {str(error).splitlines()[0]}. Give a pydantic model, a dataclass, "
-            "a TypedDict, list[X], Literal, Enum, a union or a primitive"
-        )
-        raise ConfigurationError(message) from error
+        raise _unusable(type_, str(error).splitlines()[0]) from error
     if not reasoning and schema.get("type") == "object":
         return ResponseFormat(type=type_, adapter=adapter, name=name, schema=schema)
     fields: dict[str, Any] = {"reasoning": (str, ...)} if reasoning else {}
@@ -169,8 +164,15 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:  # noqa: AN
 
 
 @functools.lru_cache(maxsize=512)
-def _prepared(type_: Any, reasoning: bool) -> ResponseFormat[Any]:  # noqa: ANN401, FBT001 - a cache key is positional
+def _prepared(type_: Any, reasoning: bool) -> ResponseFormat[Any]:  # noqa: FBT001 - a cache key is positional
     return _prepare(type_, reasoning=reasoning)
+
+
+def _unusable(type_: object, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"response_format {type_!r} cannot be used: {why}. Give a pydantic model, a dataclass, a TypedDict, list[X], "
+        "Literal, Enum, a union or a primitive"
+    )
 
 
 def _name(type_: object) -> str:

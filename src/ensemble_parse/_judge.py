@@ -47,14 +47,14 @@ class Judge:
     """A model that decides over whole candidates.
 
     It sees the original conversation, every part of it, and the distinct candidates as JSON between delimiters that no
-    candidate can know: without vendors' names, in an order shuffled from a seed that is on the decision. It is not asked
-    when there is only one candidate, or when all are equal. If it fails, its fallbacks judge in turn, then the plurality
-    of whole answers decides, then the order of trust; the result says so.
+    candidate can know: without vendors' names, in an order shuffled from a seed that is on the decision. It is not
+    asked when there is only one candidate, or when all are equal. If it fails, its fallbacks judge in turn, then the
+    plurality of whole answers decides, then the order of trust; the result says so.
 
     Attributes:
         model: the judge as a processor: a LiteLLM model string, or a ``Processor`` with settings.
-        mode: ``"select"`` returns a candidate as it is; ``"synthesize"`` writes an answer, which must validate; ``"auto"``
-            may do either.
+        mode: ``"select"`` returns a candidate as it is; ``"synthesize"`` writes an answer, which must validate;
+            ``"auto"`` may do either.
         prompt: how to judge; the task and the candidates follow it.
         fallback: judges to ask if this one fails.
         params: model parameters of the judge.
@@ -81,7 +81,7 @@ class Judge:
         prompt: str = PROMPT,
         fallback: str | Processor | Judge | Sequence[str | Processor | Judge] = (),
         seed: int | None = None,
-        **params: Any,  # noqa: ANN401 - model parameters
+        **params: Any,
     ) -> None:
         """Check and keep the settings."""
         if mode not in get_args(JudgeMode):
@@ -97,7 +97,9 @@ class Judge:
             "model": renamed(model, model.name or f"judge {model.model}"),
             "mode": mode,
             "prompt": prompt,
-            "fallback": tuple(each if isinstance(each, Judge) else Judge(each, mode, prompt=prompt) for each in fallbacks),
+            "fallback": tuple(
+                each if isinstance(each, Judge) else Judge(each, mode, prompt=prompt) for each in fallbacks
+            ),
             "seed": seed,
         }
         for name, value in values.items():
@@ -144,7 +146,7 @@ class Judge:
             output=output, method=method, candidate=candidate, by=self.model.name, explanation=explanation, seed=seed
         )
 
-    async def _ask(self, messages: Sequence[Message], format_: Any, case: Case) -> Candidate[Any]:  # noqa: ANN401
+    async def _ask(self, messages: Sequence[Message], format_: Any, case: Case) -> Candidate[Any]:
         request = Request(
             messages=tuple(messages), format=format_, model=case.request.model, deadline=case.request.deadline
         )
@@ -179,6 +181,6 @@ def _distinct(candidates: Sequence[Candidate[T]], case: Case) -> list[Candidate[
 
 
 @functools.cache
-def _choice(count: int) -> Any:  # noqa: ANN401 - a type made at run time
+def _choice(count: int) -> Any:
     letters = Literal[tuple(string.ascii_uppercase[:count])]  # type: ignore[valid-type]
     return response_format(letters, reasoning=True)

@@ -64,7 +64,7 @@ class Processor:
     params: Mapping[str, Any] = field(repr=False)
     _gate: Gate | None = field(repr=False, compare=False)
 
-    def __init__(  # noqa: PLR0913 - each is one setting of a model
+    def __init__(
         self,
         model: str | None = None,
         *,
@@ -74,7 +74,7 @@ class Processor:
         mode: Mode = "auto",
         max_concurrency: int | None = None,
         name: str | None = None,
-        **params: Any,  # noqa: ANN401 - model parameters
+        **params: Any,
     ) -> None:
         """Check and keep the settings."""
         who = f"Processor({model!r})"

@@ -27,8 +27,8 @@ class RetryPolicy:
     Attributes:
         attempts: transport tries, at least 1.
         timeout: seconds for one attempt, from sending to the last byte.
-        wait: a tenacity wait strategy; by default exponential with jitter, 0.5 s to 8 s. A ``Retry-After`` of the vendor
-            is waited for instead.
+        wait: a tenacity wait strategy; by default exponential with jitter, up to 8 s. A vendor's ``Retry-After`` is
+            waited for instead.
         reasks: how many times a model is told why its answer did not validate and asked again.
         longest_wait: seconds; a vendor that asks for more is given up at once.
 

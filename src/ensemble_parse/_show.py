@@ -65,6 +65,6 @@ def _rows(result: Result[Any]) -> Iterator[tuple[str, str, str, list[tuple[str, 
         yield path or "answer", value, f"{verdict.agreement:.0%}", cells
 
 
-def _short(value: Any) -> str:  # noqa: ANN401 - JSON-like data
+def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ensemble_parse import _errors
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
-from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, T, Usage, Verdict
+from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, Usage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,16 +37,14 @@ def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]
             "reasons": [dataclasses.asdict(reason) for reason in decision.reasons],
             "verdicts": {path: dataclasses.asdict(verdict) for path, verdict in decision.verdicts.items()},
         },
-        "candidates": [
-            {**_shallow(each), "output": format_.data(each.output)} for each in result.candidates
-        ],
+        "candidates": [{**_shallow(each), "output": format_.data(each.output)} for each in result.candidates],
         "errors": [_error(error) for error in result.errors],
         "attempts": [dataclasses.asdict(attempt) for attempt in result.attempts],
         "reasons": [dataclasses.asdict(reason) for reason in result.reasons],
     }
 
 
-def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
+def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
     """Read what :func:`to_dict` wrote.
 
     Raises:
@@ -83,7 +81,7 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:  # noqa: ANN4
     )
 
 
-def _shallow(each: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+def _shallow(each: Any) -> dict[str, Any]:
     return {field.name: getattr(each, field.name) for field in dataclasses.fields(each)}
 
 

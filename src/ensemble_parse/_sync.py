@@ -1,4 +1,4 @@
-"""The async implementation for callers that do not await: one private event loop, in a thread, for the whole process."""
+"""The async implementation for callers that do not await: one private event loop in a thread, for the process."""
 
 from __future__ import annotations
 

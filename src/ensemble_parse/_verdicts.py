@@ -43,7 +43,7 @@ def verdicts(output: T, candidates: Sequence[Candidate[T]], format_: ResponseFor
     return out
 
 
-def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON-like data
+def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the path and value of every leaf, such as ``line_items[2].price``; an empty list or object is a leaf."""
     if isinstance(data, dict) and data:
         for key, value in data.items():

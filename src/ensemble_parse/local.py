@@ -128,7 +128,7 @@ class LocalServer:
         """Show the model and where it is served."""
         return f"LocalServer({self._model.name!r}, api_base={self.api_base!r}, slots={self._slots})"
 
-    def processors(self, **params: Any) -> "list[Processor]":  # noqa: ANN401 - open, as Processor's are
+    def processors(self, **params: Any) -> "list[Processor]":
         """Return one processor for each slot, called `name`, or `name-1`, `name-2` and so on.
 
         Args:
@@ -182,7 +182,7 @@ async def local_models(
     samples: int = 1,
     threads: int | None = None,
     context: int = 2048,
-    **params: Any,  # noqa: ANN401 - model parameters
+    **params: Any,
 ) -> "AsyncGenerator[list[Processor], None]":
     """Serve models on this computer and yield `samples` processors for each, in the order given.
 

@@ -34,9 +34,9 @@ __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 class FunctionClient(Client):
     """Answers with a function instead of a model.
 
-    The function is given the :class:`ModelCall` and returns an object of the response type, data that validates as one,
-    or a text as a model would write it; or it raises: a :class:`ProcessorError` as it is, ``TimeoutError`` as a timeout,
-    ``ConnectionError`` as a connection that failed. It may be a coroutine function. Each sample is one call of it.
+    The function is given the :class:`ModelCall` and returns an object of the response type, data that validates as
+    one, or a text as a model would write it; or it raises: a :class:`ProcessorError` as it is, ``TimeoutError`` as a
+    timeout, ``ConnectionError`` as a failed connection. It may be a coroutine function. Each sample is one call of it.
 
     Attributes:
         calls: every call so far, retries and re-asks included.
@@ -131,7 +131,7 @@ class ScriptedClient(FunctionClient):
         super().__init__(self._next)
         self._script: Final = {name: list(answers) for name, answers in script.items()}
 
-    def _next(self, call: ModelCall[Any]) -> Any:  # noqa: ANN401 - whatever the script says
+    def _next(self, call: ModelCall[Any]) -> Any:
         answers = self._script.get(call.processor) or self._script.get(call.model)
         if answers is None:
             known = ", ".join(sorted(self._script))
@@ -163,7 +163,7 @@ def no_model_requests() -> Iterator[None]:
         _litellm.forbidden -= 1
 
 
-def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:  # noqa: ANN401 - whatever the function says
+def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:
     if isinstance(said, str):
         try:
             return call.format.parse(said)

@@ -13,6 +13,7 @@ import functools
 import json
 import time
 from contextvars import ContextVar
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Generic
 
@@ -76,7 +77,7 @@ class Dialogue(Generic[T]):
             raise error  # outside the handler, since what instructor raises hangs on to the request
         return Reply(answers=self._answers, errors=self._errors)
 
-    async def send(self, prepared: dict[str, Any]) -> Any:  # noqa: ANN401 - what instructor takes for a completion
+    async def send(self, prepared: dict[str, Any]) -> Any:
         """Make one round: send what instructor prepared until it is answered, and read every sample of the answer."""
         call = self._call
         self._rounds += 1
@@ -98,13 +99,13 @@ class Dialogue(Generic[T]):
             return _ACCEPTED
         raise self._libraries.invalid(self._problem)
 
-    async def _answered(self, prepared: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's completion
+    async def _answered(self, prepared: dict[str, Any]) -> Any:
         call = self._call
         while True:
             request = self._request(prepared)
             try:
                 return await with_retries(
-                    call.policy, lambda: self._attempt(request), spent=self._failed, deadline=call.deadline
+                    call.policy, partial(self._attempt, request), spent=self._failed, deadline=call.deadline
                 )
             except ProviderError as error:
                 rejected = _faults.rejected_parameters(error, self._params())
@@ -113,7 +114,7 @@ class Dialogue(Generic[T]):
                 # A parameter that this one vendor does not take must not lose its answer.
                 self._dropped += rejected
 
-    async def _attempt(self, request: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's completion
+    async def _attempt(self, request: dict[str, Any]) -> Any:
         call = self._call
         gate: AbstractAsyncContextManager[object] = call.gate() if call.gate else contextlib.nullcontext()
         async with gate:
@@ -138,7 +139,7 @@ class Dialogue(Generic[T]):
         self._record(started, error=error.kind, status=status)
         raise error
 
-    def _read(self, completion: Any) -> bool:  # noqa: ANN401 - LiteLLM's completion
+    def _read(self, completion: Any) -> bool:
         """Read every sample into an answer or an error; say whether asking again can help."""
         call = self._call
         self._errors = [] if completion.choices else [_faults.empty(call)]
@@ -188,7 +189,9 @@ class Dialogue(Generic[T]):
     def _params(self) -> dict[str, Any]:
         call = self._call
         params = {name: value for name, value in call.params.items() if name not in self._dropped}
-        unknown_claude = call.model.startswith("anthropic/") and call.model[10:] not in self._libraries.litellm.model_cost
+        unknown_claude = (
+            call.model.startswith("anthropic/") and call.model[10:] not in self._libraries.litellm.model_cost
+        )
         if unknown_claude and not params.keys() & {"max_tokens", "max_completion_tokens"}:
             params["max_tokens"] = _ANTHROPIC_TOKENS
         return params
@@ -249,18 +252,18 @@ def _schema_text(format_: ResponseFormat[Any], strict: dict[str, Any] | None) ->
 def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:
     """The class that instructor sees instead of the caller's, made once per type.
 
-    Instructor would derive a new class, and its schema, from the caller's at every call; and what it returned would be an
-    instance of that class, which equals nothing and cannot be pickled.
+    Instructor would derive a new class, and its schema, from the caller's at every call; and what it returned would be
+    an instance of that class, which equals nothing and cannot be pickled.
     """
     if "envelope" not in format_.cache:
         # A copy, since instructor completes it in place; titled, since it makes the title a tool's name.
         schema = {**json.loads(json.dumps(format_.schema)), "title": format_.name}
 
-        def model_json_schema(cls: type[Any], *_: Any, **__: Any) -> dict[str, Any]:  # noqa: ANN401
+        def model_json_schema(cls: type[Any], *_: Any, **__: Any) -> dict[str, Any]:
             del cls
             return schema
 
-        def model_validate_json(cls: type[Any], *_: Any, **__: Any) -> object:  # noqa: ANN401
+        def model_validate_json(cls: type[Any], *_: Any, **__: Any) -> object:
             del cls
             return _running.get().read()
 
@@ -278,12 +281,12 @@ def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:
     return made
 
 
-async def _send(**prepared: Any) -> Any:  # noqa: ANN401 - instructor's contract
+async def _send(**prepared: Any) -> Any:
     return await _running.get().send(prepared)
 
 
 @functools.cache
-def _instructor(mode: Mode) -> Any:  # noqa: ANN401 - instructor's client
+def _instructor(mode: Mode) -> Any:
     import instructor
 
     return instructor.from_litellm(_send, mode=instructor.Mode[mode.upper()])

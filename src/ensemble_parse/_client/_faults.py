@@ -64,8 +64,7 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
 def timed_out(call: ModelCall[Any]) -> ProcessorTimeout:
     """The attempt used up its time."""
     return ProcessorTimeout(
-        f"{_who(call)}: no whole answer within {call.policy.timeout:g} s "
-        "(RetryPolicy(timeout=...) sets the limit)",
+        f"{_who(call)}: no whole answer within {call.policy.timeout:g} s (RetryPolicy(timeout=...) sets the limit)",
         processor=call.processor,
     )
 
@@ -93,7 +92,10 @@ def truncated(call: ModelCall[Any], text: str) -> Truncated:
 def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
     """The model answered something else than was asked for; the message says where, not what."""
     places = (
-        [f"{'.'.join(map(str, each['loc'])) or 'answer'} ({each['type']})" for each in error.errors(include_input=False)]
+        [
+            f"{'.'.join(map(str, each['loc'])) or 'answer'} ({each['type']})"
+            for each in error.errors(include_input=False)
+        ]
         if isinstance(error, ValidationError)
         else [str(error)]
     )
@@ -122,11 +124,13 @@ def _who(call: ModelCall[Any]) -> str:
 
 
 def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the parameters that a vendor's 400 complains about, so that they can be left out instead of losing the call."""
+    """Name the parameters that a vendor's 400 complains about, so that they can be left out and the call made."""
     if not isinstance(error, ProviderError) or error.status_code not in {400, 422}:
         return ()
     words = str(error).partition("Vendor: ")[2].lower()
-    if not re.search(r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words):
+    if not re.search(
+        r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words
+    ):
         return ()
     return tuple(name for name in params if re.search(rf"\b{re.escape(name.lower())}\b", words))
 

@@ -125,8 +125,12 @@ async def _members(models: Sequence[str], *, gemma: bool) -> AsyncIterator[list[
     if models:
         # One model alone is asked several times: it sees the examples in another order each time.
         samples = MEMBERS if len(models) == 1 else 1
-        yield [Processor(model, name=f"{model}-{i + 1}" if samples > 1 else model) for model in models for i in range(samples)]
+        yield [
+            Processor(model, name=f"{model}-{i + 1}" if samples > 1 else model)
+            for model in models
+            for i in range(samples)
+        ]
         return
     local = [SMOLLM2, GEMMA3.accept_terms()] if gemma else [SMOLLM2]
-    async with local_models(*local, samples=MEMBERS) as members:
+    async with local_models(*local, samples=MEMBERS, temperature=0) as members:
         yield members

@@ -25,8 +25,8 @@ def opening(console: Console, *, models: Sequence[str], terms: str | None) -> No
     who = ", ".join(models) if models else "small language models on this computer; no key, no network"
     console.rule("ensemble-parse")
     console.print(
-        f"Asked: {who}. Each member reads the same document with the same examples, in an order of its own, and answers "
-        "with an object of the same type. Each field is then decided by majority."
+        f"Asked: {who}. Each member reads the same document with the same examples, in an order of its own, and "
+        "answers with an object of the same type. Each field is then decided by majority."
     )
     if terms:
         console.print(Text(f"Terms of Gemma, which --gemma accepts: {terms}", style="yellow"))
@@ -86,9 +86,10 @@ def closing(console: Console, score: Score, *, local: bool) -> None:
     )
     if local:
         console.print(
-            "These are very small models: they copy names and dates fairly well, slip on numbers and do not reason. A few "
-            "documents prove nothing about accuracy; what they show is the mechanism, and that fields on which the members "
-            "agree are right more often than those on which they do not. Use --models for real ones."
+            "These are very small models: they copy names fairly well, slip on numbers and do not reason. So few "
+            "documents prove nothing about accuracy; over more of them, voting among such models has not been shown to "
+            "beat one that answers greedily. What does show: fields on which the members agree are right far more "
+            "often than those on which they do not. Use --models for larger ones."
         )
 
 
