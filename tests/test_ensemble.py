@@ -552,6 +552,7 @@ except KeyboardInterrupt:
     server.on("hang", Hang())
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         while server.count("hang") < 1:
+            assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=20)[0] == "interrupted\n"
