@@ -50,7 +50,7 @@ async def test_it_sees_the_conversation_and_nameless_candidates(server: Loopback
     orders = set()
     for seed in range(8):
         server.on("judge", Answer({"reasoning": "r", "answer": B}))
-        result = await Ensemble(PROCESSORS, Judge("openai/judge", seed=seed)).run(messages, Verdict)
+        result = await Ensemble(PROCESSORS, Judge("openai/judge", shuffle_seed=seed)).run(messages, Verdict)
         body = server.requests[-1].body
         assert body["messages"][:2] == messages
         assert sorted(each["answer"]["label"] for each in shown(body)) == ["alpha", "bravo", "charlie"]

@@ -168,10 +168,12 @@ class Ensemble:
             shuffle_examples=self.shuffle_examples,
             params=self.params | params,
             model=model,
-            deadline=asyncio.get_running_loop().time() + self.deadline if self.deadline else None,
             strict=self.strict,
         )
         fits = await self._fits(request)
+        if self.deadline:
+            # Counted from here: what a process imports at its first call is no model's time.
+            request = replace(request, deadline=asyncio.get_running_loop().time() + self.deadline)
         ledger: list[Attempt] = []
         candidates, errors = await self._candidates(request, fits, ledger)
         decision = await self._decision(request, candidates, ledger)

@@ -57,6 +57,7 @@ class Judge:
             ``"auto"`` may do either.
         prompt: how to judge; the task and the candidates follow it.
         fallback: judges to ask if this one fails.
+        shuffle_seed: fixes the order in which candidates are shown; by default each decision draws its own.
         params: model parameters of the judge.
 
     Raises:
@@ -71,7 +72,7 @@ class Judge:
     mode: JudgeMode
     prompt: str
     fallback: tuple[Judge, ...]
-    seed: int | None = field(repr=False)
+    shuffle_seed: int | None = field(repr=False)
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Judge:
         *,
         prompt: str = PROMPT,
         fallback: str | Processor | Judge | Sequence[str | Processor | Judge] = (),
-        seed: int | None = None,
+        shuffle_seed: int | None = None,
         **params: Any,
     ) -> None:
         """Check and keep the settings."""
@@ -100,7 +101,7 @@ class Judge:
             "fallback": tuple(
                 each if isinstance(each, Judge) else Judge(each, mode, prompt=prompt) for each in fallbacks
             ),
-            "seed": seed,
+            "shuffle_seed": shuffle_seed,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -122,7 +123,7 @@ class Judge:
         return replace(decision, reasons=(*reasons, *decision.reasons))
 
     async def _judge(self, distinct: Sequence[Candidate[T]], case: Case) -> Decision[T]:
-        seed = secrets.randbits(32) if self.seed is None else self.seed
+        seed = secrets.randbits(32) if self.shuffle_seed is None else self.shuffle_seed
         shown = list(distinct)
         random.Random(seed).shuffle(shown)  # noqa: S311 - an order, not a secret
         brief = {"role": "user", "content": self._brief(shown, case)}

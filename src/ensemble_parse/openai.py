@@ -4,8 +4,12 @@ A call site keeps its arguments, its ``completion.choices[0].message.parsed`` an
 
     >>> from ensemble_parse import Ensemble
     >>> client = Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"])
-    >>> asking = client.chat.completions.parse(model="gpt-4o", messages="Capital of France?", response_format=str)
-    >>> asking.close()  # or await it; client.sync.chat.completions.parse is for code that does not await
+    >>> messages = [{"role": "user", "content": "What is the capital of France?"}]
+    >>> completion = await client.chat.completions.parse(model="gpt-4o", messages=messages, response_format=str)
+    >>> type(completion.choices[0].message.parsed)
+    <class 'str'>
+
+For code that does not await there is ``client.sync.chat.completions.parse``.
 
 Where it differs: there is one choice, the decided one; ``n`` and ``timeout`` are about the ensemble (see
 :func:`parse`); a model that calls one of the caller's ``tools`` has given no answer to decide on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -137,7 +138,8 @@ def _unpriced(provider: str) -> dict[str, Any]:
 
 
 def _is_openai(provider: str, params: Any) -> bool:
-    base = str(params.get("api_base") or params.get("base_url") or "")
+    named = params.get("api_base") or params.get("base_url")
+    base = str(named or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or "")
     return provider in {"openai", "azure"} and (not base or any(host in base for host in _OPENAI_HOSTS))
 
 
