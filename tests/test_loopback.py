@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import signal
@@ -541,21 +542,33 @@ def test_wait_idle_says_what_is_open() -> None:
 
 def test_close_leaves_nothing() -> None:
     """After closing, with a request still hanging, no thread, socket or file is left."""
-    with httpx.Client() as client:
-        files, threads = open_files(), threading.active_count()
-        server = Loopback().start()
-        server.default(Hang())
-        with pytest.raises(httpx.ReadTimeout):
-            client.post(f"{server.openai_base}/chat/completions", json=request_body(), timeout=0.05)
-        hanging = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    files, threads = open_files(), threading.active_count()
+    server = Loopback().start()
+    server.default(Hang())
+    body = json.dumps(request_body())
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as hanging:
+        hanging.sendall((head + body).encode())
+        while not server.count():
+            time.sleep(0.001)
         server.close()
         server.close()
 
         assert hanging.recv(1) == b""
-        hanging.close()
-        assert (open_files(), threading.active_count()) == (files, threads)
-        with pytest.raises(httpx.ConnectError):
-            client.get(server.url)
+    assert server.cancelled() == 1
+    assert (open_files(), threading.active_count()) == (files, threads)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.url)
+
+
+def test_close_refuses_whom_it_has_not_met() -> None:
+    """A connection that comes while the server closes is ended, too."""
+    for _ in range(20):
+        server = Loopback().start()
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 5) as late:
+            server.close()
+            with contextlib.suppress(ConnectionResetError):
+                assert late.recv(1) == b""
 
 
 def open_files() -> int:
@@ -608,9 +621,7 @@ def test_serves_as_a_process(end: str) -> None:
     """As a process it prints its URL, answers as told, and ends when told."""
     command = [sys.executable, "-m", "tests.loopback", "--answer", json.dumps(INVOICE)]
     root = Path(__file__).parent.parent
-    with subprocess.Popen(  # noqa: S603 - our own module
-        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
         url = process.stdout.readline().strip()

@@ -57,4 +57,3 @@ def test_nothing_by_itself(server: Loopback, tmp_path: Path) -> None:
         "/v1beta/models/gemini-2.5-flash:generateContent",
         "/api/chat",
     }
-

@@ -98,12 +98,12 @@ def completion(result: Result[T]) -> Completion[T]:
 
 def refusal(failed: AllProcessorsFailed) -> Completion[Any] | None:
     """The completion that holds the most trusted model's refusal, if refusing is all that they did."""
-    refused = [error for error in _errors(failed) if isinstance(error, Refused)]
+    refused = [error for error in failed.errors if isinstance(error, Refused)]
     words = next((error for error in refused if not error.content_filter), None)
-    if words is None or len(refused) < len(failed.exceptions):
+    if words is None or len(refused) < len(failed.errors):
         return None
     message: Message = ParsedChatCompletionMessage(role="assistant", refusal=words.refusal, parsed=None)
-    return _completion(message, failed, _attempts(failed), model=_model(words.attempts, words.processor) or "")
+    return _completion(message, failed, failed.attempts, model=_model(words.attempts, words.processor) or "")
 
 
 def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  # noqa: PLR0911 - one for each failure
@@ -111,12 +111,12 @@ def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  #
     request = httpx.Request("POST", "https://ensemble-parse.invalid/chat/completions")
     if not isinstance(error, AllProcessorsFailed):
         return openai.APITimeoutError(request)
-    errors = _errors(error)
+    errors = error.errors
     first = errors[0]
     different = len({_kind(each) for each in errors}) > 1
     match first:
         case _ if different:
-            return NoAnswer(errors)
+            return NoAnswer(errors, error.attempts)
         case Truncated():
             return openai.LengthFinishReasonError(completion=_cut_off(first, error))
         case Refused():
@@ -132,7 +132,7 @@ def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  #
             response = httpx.Response(status, headers=headers, request=request)
             return _status_error(status)(str(error), response=response, body=None)
         case _:
-            return NoAnswer(errors)
+            return NoAnswer(errors, error.attempts)
 
 
 def _kind(error: ProcessorError) -> type[Exception]:
@@ -162,7 +162,7 @@ def _cut_off(error: Truncated, failed: AllProcessorsFailed) -> ChatCompletion:
     message = ChatCompletionMessage(role="assistant", content=error.text)
     choice = Choice(index=0, finish_reason="length", logprobs=None, message=message)
     model = _model(error.attempts, error.processor) or ""
-    return ChatCompletion(**_head(_attempts(failed), model), choices=[choice])
+    return ChatCompletion(**_head(failed.attempts, model), choices=[choice])
 
 
 def _head(attempts: Iterable[Attempt], model: str) -> dict[str, Any]:
@@ -181,16 +181,6 @@ def _head(attempts: Iterable[Attempt], model: str) -> dict[str, Any]:
         "model": model,
         "usage": usage,
     }
-
-
-def _errors(failed: AllProcessorsFailed) -> list[ProcessorError]:
-    return [error for error in failed.exceptions if isinstance(error, ProcessorError)]
-
-
-def _attempts(failed: AllProcessorsFailed) -> Sequence[Attempt]:
-    # Each error of a processor with several samples holds all the processor's attempts.
-    of_each = {error.processor: error.attempts for error in _errors(failed)}
-    return [attempt for attempts in of_each.values() for attempt in attempts]
 
 
 def _model(attempts: Iterable[Attempt], writer: str | None) -> str | None:

@@ -265,7 +265,7 @@ class Ensemble:
             if _past(request.deadline):
                 message = f"no processor had answered within the deadline of {self.deadline:g} s"
                 raise DeadlineExceeded(message, attempts=tuple(ledger))
-            raise AllProcessorsFailed(errors)
+            raise AllProcessorsFailed(errors, tuple(ledger))
         if len(candidates) < self.min_candidates:
             why = "".join(f"\n  {error}" for error in errors)
             message = f"{len(candidates)} valid answers, and min_candidates={self.min_candidates}:{why}"

@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic
 
@@ -16,8 +17,6 @@ from ensemble_parse._models import T
 from ensemble_parse._repair import json_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import BaseModel, TypeAdapter
 
 REASONING: Final = "Think step by step: what in the input decides each value of the answer."
@@ -110,20 +109,20 @@ class ResponseFormat(Generic[T]):
             ValidationError: it does not validate.
         """
         try:
-            return self.adapter.validate_python(data)
+            return self.adapter.validate_python(data, by_alias=True, by_name=True)
         except ValidationError:
             # What came from JSON has lists for sets and texts for dates and bytes.
-            return self.adapter.validate_json(_json(data))
+            return self.adapter.validate_json(_json(data), by_alias=True, by_name=True)
 
     def data(self, value: T) -> Any:
-        """Dump a value as JSON-like data."""
-        return self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+        """Dump a value as JSON-like data, with the names that fields have in Python."""
+        return self.adapter.dump_python(value, mode="json", by_alias=False, warnings=False)
 
     def text(self, value: T, reasoning: str | None = None) -> str:
         """Write a value as the model should have: one line of JSON, in the schema's order, wrapped as on the wire."""
         if self.wrapper is None:
             return self.adapter.dump_json(value, by_alias=True, warnings=False).decode()
-        answer = self.data(value)
+        answer = self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
         return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})
 
 
@@ -148,6 +147,8 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
 
     if inspect.isroutine(type_):
         raise _unusable(type_, "it is a function")
+    if isinstance(type_, Mapping):
+        raise _unusable(type_, "it is data, such as a JSON Schema")
     name = _name(type_)
     try:
         adapter = TypeAdapter[Any](type_)

@@ -71,7 +71,13 @@ def _turns(number: int, example: Example, format_: ResponseFormat[Any]) -> tuple
         place = ".".join(map(str, first["loc"])) or "the output"
         message = f"examples[{number}]: the output is no {format_.name}: {place}: {first['msg']}"
         raise ConfigurationError(message) from error
-    return (
-        {"role": "user", "content": said},
-        {"role": "assistant", "content": format_.text(value, *reasoning)},
-    )
+    text = format_.text(value, *reasoning)
+    try:
+        format_.parse(text)
+    except ValidationError as error:
+        # A field with only a validation alias is dumped under a name that the schema does not have.
+        message = (
+            f"examples[{number}]: {format_.name} does not validate what it dumps: give its fields one alias for both"
+        )
+        raise ConfigurationError(message) from error
+    return {"role": "user", "content": said}, {"role": "assistant", "content": text}

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from ensemble_parse._format import Parsed
     from ensemble_parse._models import Message, Request
 
-_TAKEN = frozenset({"messages", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"})
+_TAKEN = frozenset(
+    {"messages", "n", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"}
+)
 _HINTS = {
+    "n": "use Processor(n=...), or Ensemble(n) for n samples of the model that the call names",
     "num_retries": "use retry=RetryPolicy(attempts=...)",
     "max_retries": "use retry=RetryPolicy(attempts=..., reasks=...)",
     "timeout": "use retry=RetryPolicy(timeout=...), or deadline= for the whole call",

@@ -12,7 +12,9 @@ A call site keeps its arguments, its ``completion.choices[0].message.parsed`` an
 For code that does not await there is ``client.sync.chat.completions.parse``.
 
 Where it differs: there is one choice, the decided one; ``n`` and ``timeout`` are about the ensemble (see
-:func:`parse`); a model that calls one of the caller's ``tools`` has given no answer to decide on.
+:func:`parse`); a model that calls one of the caller's ``tools`` has given no answer to decide on. ``extra_query`` and
+``prompt_cache_retention`` do not get through LiteLLM, which the result says; ``metadata`` is for LiteLLM's callbacks,
+and ``extra_body={"metadata": ...}`` for the vendor.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from ensemble_parse._processor import Processor
 
     Absent: TypeAlias = Omit | NotGiven | None
+
+__all__ = ["Chat", "Completions", "OpenAIFace", "SyncCompletions"]
 
 T = TypeVar("T")
 P = ParamSpec("P")

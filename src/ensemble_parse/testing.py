@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import ValidationError
+from pydantic_core import ValidationError, to_json
 
 from ensemble_parse._client import _faults, _litellm
 from ensemble_parse._client._protocol import Client, ModelCall, Reply
@@ -164,11 +164,13 @@ def no_model_requests() -> Iterator[None]:
 
 
 def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:
-    if isinstance(said, str):
-        try:
+    """Take an answer itself, or what a model would have written: with its reasoning, in the wrapper of the wire."""
+    try:
+        if isinstance(said, str):
             return call.format.parse(said)
-        except ValidationError:
-            # A text may also be the answer itself, where the response type takes one.
+        value = call.format.coerce(said)
+    except ValidationError:
+        if isinstance(said, str):
             return Parsed(value=call.format.coerce(said), text=said)
-    value = call.format.coerce(said)
+        return call.format.parse(to_json(said).decode())
     return Parsed(value=value, text=call.format.text(value))
