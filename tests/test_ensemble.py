@@ -323,6 +323,8 @@ async def test_modes_are_looked_up(server: Loopback) -> None:
         (lambda: Ensemble(["a/b"], deadline=0), "deadline=0"),
         (lambda: Ensemble(["a/b"], min_candidates=2), "give 1 to 1"),
         (lambda: Ensemble(["a/b"], timeout=3), "RetryPolicy(timeout=...)"),
+        (lambda: Ensemble(processor=["a/b"]), "did you mean 'processors'"),
+        (lambda: Processor("a/b", wieght=2), "did you mean 'weight'"),
         (lambda: Ensemble(["a/b"], max_retries=3), "RetryPolicy(attempts="),
         (lambda: Ensemble([Processor("a/b", name="x"), Processor("c/d", name="x")]), "called 'x'"),
         (lambda: Processor("a/b", weight=0), "weight=0"),
@@ -359,6 +361,9 @@ def test_bad_settings(build: Any, says: str) -> None:
         (["openai/a", "some-model"], "Go", Invoice, {}, "'some-model'"),
         (2, "Go", Invoice, {}, "no model"),
         (["openai/a"], "Go", Invoice, {"timeout": 3}, "deadline="),
+        (["openai/a"], "Go", Invoice, {"n": 3}, "Processor(n=...)"),
+        (["openai/a"], "Go", Invoice, {"pass_reasonings": True}, "did you mean 'pass_reasoning'"),
+        (["openai/a"], "Go", {"type": "object"}, {}, "it is data"),
         (["openai/a"], "Go", Invoice, {"examples": [("a", {"vendor": 1})]}, "examples[0]"),
         (
             ["openai/a"],

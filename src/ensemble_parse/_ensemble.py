@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from ensemble_parse._decision import Case, DecisionMaker, plurality
 from ensemble_parse._errors import (
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
+
+_SETTINGS: Final = (
+    *("processors", "decision_maker", "deadline", "min_candidates", "strict"),
+    *("examples", "shuffle_examples", "client", "name"),
+)
 
 
 class Ensemble:
@@ -87,7 +92,7 @@ class Ensemble:
         if not 1 <= min_candidates <= most:
             message = f"min_candidates={min_candidates!r}: {most} candidates are asked for; give 1 to {most}"
             raise ConfigurationError(message)
-        check_params(params, name)
+        check_params(params, "Ensemble", _SETTINGS)
         self.deadline = deadline
         self.min_candidates = min_candidates
         self.strict = strict
@@ -110,14 +115,27 @@ class Ensemble:
     async def parse(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
     @overload
     async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...
-    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any:
+    async def parse(
+        self,
+        messages: Messages,
+        response_format: Any,
+        *,
+        model: str | None = None,
+        pass_reasoning: bool = False,
+        examples: Sequence[Example] | None = None,
+        **params: Any,
+    ) -> Any:
         """Ask all, decide, and return the answer.
 
         Args:
             messages: a text, or messages in OpenAI's format with text, image, file and audio parts.
             response_format: what the answer must be: a pydantic model, dataclass, TypedDict, ``list[X]``, ``Literal``,
                 Enum, union or primitive.
-            options: as for :meth:`run`.
+            model: the model of processors that name none.
+            pass_reasoning: let every model reason before it answers; the decision maker sees it, the answer does not
+                change its type.
+            examples: few-shot examples of this call, instead of the ensemble's.
+            params: model parameters of this call, such as ``temperature``; a processor's own win.
 
         Returns:
             An instance of ``response_format``.
@@ -128,7 +146,10 @@ class Ensemble:
             DecisionError: fewer than ``min_candidates`` did, or the decision maker could choose none.
             DeadlineExceeded: the deadline passed before there was anything to decide upon.
         """
-        return (await self.run(messages, response_format, **options)).output
+        result = await self.run(
+            messages, response_format, model=model, pass_reasoning=pass_reasoning, examples=examples, **params
+        )
+        return result.output
 
     @overload
     async def run(self, messages: Messages, response_format: type[T], **options: Any) -> Result[T]: ...
@@ -147,19 +168,18 @@ class Ensemble:
         """Ask all, decide, and return everything about it.
 
         Args:
-            messages: as for :meth:`parse`.
-            response_format: as for :meth:`parse`.
+            messages: as for :meth:`parse`, like everything else.
+            response_format: what the answer must be.
             model: the model of processors that name none.
-            pass_reasoning: let every model reason before it answers; the decision maker sees it, the answer does not
-                change its type.
-            examples: few-shot examples of this call, instead of the ensemble's.
-            params: model parameters of this call, such as ``temperature``; a processor's own win.
+            pass_reasoning: let every model reason before it answers.
+            examples: few-shot examples of this call.
+            params: model parameters of this call.
 
         Raises:
             ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for :meth:`parse`.
         """
         started = time.perf_counter()
-        check_params(params, "parse")
+        check_params(params, "parse", ("messages", "response_format", "model", "pass_reasoning", "examples"))
         format_ = prepare(response_format, reasoning=pass_reasoning)
         request: Request[Any] = Request(
             messages=conversation(messages),

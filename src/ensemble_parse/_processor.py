@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import random
 import time
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _TAKEN = frozenset(
     {"messages", "n", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"}
 )
+_MODEL_PARAMETERS = frozenset({"models"})  # nearly one of ours, and a vendor's own
 _HINTS = {
     "n": "use Processor(n=...), or Ensemble(n) for n samples of the model that the call names",
     "num_retries": "use retry=RetryPolicy(attempts=...)",
@@ -86,7 +88,7 @@ class Processor:
         _check(mode in get_args(Mode), f"{who}: mode={mode!r}; give one of {', '.join(get_args(Mode))}")
         limit = max_concurrency
         _check(limit is None or limit >= 1, f"{who}: max_concurrency={limit!r}; give 1 or more, or None")
-        check_params(params, who)
+        check_params(params, who, ("model", "weight", "retry", "mode", "max_concurrency", "name"))
         values = {
             "model": model,
             "n": n,
@@ -245,15 +247,25 @@ def renamed(processor: Processor, name: str) -> Processor:
     return copy
 
 
-def check_params(params: Mapping[str, Any], who: str) -> None:
-    """Refuse the keywords that this library sets itself.
+def check_params(params: Mapping[str, Any], who: str, own: Iterable[str]) -> None:
+    """Refuse keywords that this library sets itself, and those that are nearly one of its own.
+
+    Args:
+        params: keywords that would go to the models.
+        who: whose they are, for the message.
+        own: the keywords that are settings there.
 
     Raises:
         ConfigurationError: with what to use instead.
     """
-    for name in params.keys() & _TAKEN:
-        message = f"{who}: {name!r} is no model parameter here; {_HINTS.get(name, 'the library sets it')}"
-        raise ConfigurationError(message)
+    for name in params:
+        if name in _TAKEN:
+            message = f"{who}: {name!r} is no model parameter here; {_HINTS.get(name, 'the library sets it')}"
+            raise ConfigurationError(message)
+        close = difflib.get_close_matches(name, own, n=1, cutoff=0.8)
+        if close and name not in _MODEL_PARAMETERS:
+            message = f"{who}: there is no setting {name!r}; did you mean {close[0]!r}?"
+            raise ConfigurationError(message)
 
 
 def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence
