@@ -542,7 +542,8 @@ def test_many_event_loops(server: Loopback) -> None:
 def test_interrupting_sync_cancels(server: Loopback) -> None:
     """Ctrl-C in ``parse_sync`` ends the requests of the call."""
     code = f"""
-import os
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with it ignored
 os.environ.update({server.environment()!r})
 from ensemble_parse import Ensemble
 ensemble = Ensemble(["openai/fast", "openai/hang"])
@@ -557,7 +558,10 @@ except KeyboardInterrupt:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[0] == "interrupted\n"
+        try:
+            assert process.communicate(timeout=20)[0] == "interrupted\n"
+        finally:
+            process.kill()
     server.wait_idle(timeout=5)
     assert server.cancelled("hang") == 1
 
