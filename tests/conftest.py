@@ -14,6 +14,7 @@ os.environ |= {
     "no_proxy": "127.0.0.1,localhost",
 }
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -56,3 +57,8 @@ def nothing_left() -> Iterator[None]:
     yield
     left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith(_OURS)]
     assert not left, f"threads left running: {left}"
+
+
+def pytest_unconfigure() -> None:
+    """Let LiteLLM's clients end with the interpreter in silence; asyncio would print lines about each."""
+    logging.getLogger("asyncio").disabled = True
