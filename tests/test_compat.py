@@ -585,7 +585,7 @@ async def test_defect_20_a_call_can_be_audited(server: Loopback) -> None:
     assert isinstance(result, Result)
     assert sorted(candidate.name for candidate in result.candidates) == ["processor 1", "processor 2", "processor 3"]
     assert result.usage.requests == len(result.attempts) == 4
-    assert set(result.cost.members) == {"processor 1", "processor 2", "processor 3", "judge openai/judge"}
+    assert set(result.cost.processors) == {"processor 1", "processor 2", "processor 3", "judge openai/judge"}
     assert result.seconds > 0
 
 

@@ -144,7 +144,7 @@ async def test_vendors_mix(server: Loopback) -> None:
     assert verdict.agreement == pytest.approx(5 / 6)
     assert [(each.name, each.value) for each in verdict.dissenters] == [("openai/gpt-5-mini", "Acme Inc")]
     assert result.usage.requests == 6
-    assert set(result.cost.members) == {*(each.name for each in ensemble.processors), "judge mistral/mistral-large"}
+    assert set(result.cost.processors) == {*(each.name for each in ensemble.processors), "judge mistral/mistral-large"}
 
 
 @pytest.mark.parametrize(
@@ -449,9 +449,9 @@ async def test_unknown_prices_stay_unknown(server: Loopback) -> None:
     """A total is given only where every price is known; the known part is always there."""
     known = (await Ensemble(["openai/gpt-5-mini", "ollama_chat/qwen3"]).run("Go", Invoice)).cost
     assert known.total == known.known > 0
-    assert known.members["ollama_chat/qwen3"] == 0
+    assert known.processors["ollama_chat/qwen3"] == 0
     result = await Ensemble(["openai/gpt-5-mini", "openai/unheard-of"]).run("Go", Invoice)
-    assert result.cost.members["openai/unheard-of"] is None
+    assert result.cost.processors["openai/unheard-of"] is None
     assert result.cost.total is None
     assert result.cost.known > 0
     assert "price unknown" in {reason.kind for reason in result.reasons}

@@ -488,14 +488,15 @@ async def test_what_was_cut_off_is_on_the_exception(server: Loopback) -> None:
 
 
 async def test_where_all_refuse_the_refusals_are_on_the_completion(server: Loopback) -> None:
-    """The most trusted model's words are the refusal; ``.ensemble`` holds all of them, and nothing is raised."""
+    """The most trusted model's words are the refusal; ``.refusals`` holds all of them, and nothing is raised."""
     server.on("alpha", Refusal("Not this."))
     server.on("bravo", Refusal(where="content_filter"))
     completion = await asked(Ensemble(["openai/alpha", "openai/bravo"], "openai/judge").chat.completions.parse)
     assert completion.choices[0].message.refusal == "Not this."
     assert completion.model == "alpha"
     assert completion.usage.total_tokens == 240
-    assert {type(error) for error in completion.ensemble.exceptions} == {Refused}
+    assert {type(error) for error in completion.refusals.exceptions} == {Refused}
+    assert not hasattr(completion, "ensemble")
     assert server.count("judge") == 0
 
 

@@ -56,7 +56,7 @@ _BY_STATUS: Final[dict[int, type[openai.APIStatusError]]] = {
 
 
 class Completion(ParsedChatCompletion[T], Generic[T]):
-    """An OpenAI completion that an ensemble decided; it dumps as one, without the :attr:`ensemble`."""
+    """An OpenAI completion that an ensemble decided; it dumps as one, without the ``ensemble``."""
 
     _made_of: Any = PrivateAttr(default=None)
 
@@ -68,10 +68,22 @@ class Completion(ParsedChatCompletion[T], Generic[T]):
         return made
 
     @property
-    def ensemble(self) -> Result[T] | AllProcessorsFailed:
-        """Everything about the call; where every model refused, their refusals."""
-        made_of: Result[T] | AllProcessorsFailed = self._made_of
-        return made_of
+    def ensemble(self) -> Result[T]:
+        """Everything about the call.
+
+        Raises:
+            AttributeError: there is no result, since every model refused; ``refusals`` says who.
+        """
+        if isinstance(self._made_of, AllProcessorsFailed):
+            message = "every model refused, so there is no result: see .refusals"
+            raise AttributeError(message)  # noqa: TRY004 - so that hasattr works
+        result: Result[T] = self._made_of
+        return result
+
+    @property
+    def refusals(self) -> AllProcessorsFailed | None:
+        """The models' refusals, where all of them refused."""
+        return self._made_of if isinstance(self._made_of, AllProcessorsFailed) else None
 
 
 class NoAnswer(AllProcessorsFailed, openai.OpenAIError):

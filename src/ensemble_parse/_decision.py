@@ -33,7 +33,7 @@ class Case:
 class DecisionMaker(Protocol):
     """Turns candidates into a decision; write your own with this one method."""
 
-    async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
+    async def decide(self, candidates: Sequence[Candidate[Any]], case: Case) -> Decision[Any]:
         """Decide.
 
         Args:
@@ -50,7 +50,7 @@ class DecisionMaker(Protocol):
 class First:
     """The first valid answer in order of trust (failover): the next processor is asked only when one fails.
 
-    Example:
+    Examples:
         >>> First()
         First()
     """

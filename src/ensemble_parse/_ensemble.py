@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
+from pydantic_core import ValidationError
+
 from ensemble_parse._decision import Case, DecisionMaker, plurality
 from ensemble_parse._errors import (
     AllProcessorsFailed,
@@ -22,6 +24,7 @@ from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
 from ensemble_parse._models import Attempt, Candidate, Cost, Decision, Reason, Request, Result
 from ensemble_parse._processor import Processor, check_params, named, run
+from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
 from ensemble_parse._verdicts import verdicts
@@ -45,14 +48,14 @@ class Ensemble:
     """Several models, one request, one typed answer.
 
     Args:
-        processors: who is asked, the most trusted first: LiteLLM model strings and :class:`Processor` objects; or a
+        processors: who is asked, the most trusted first: LiteLLM model strings and ``Processor`` objects; or a
             number: so many samples of the model that the call names.
-        decision_maker: how their answers become one. A string or :class:`Processor` is the judge of that model;
+        decision_maker: how their answers become one. A string or ``Processor`` is the judge of that model;
             ``None`` takes the whole answer with the most support, ties falling to the order of trust.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
-        strict: raise :class:`DegradedResult` where the result would be ``degraded``, and
-            :class:`ConfigurationError` for a parameter that a vendor does not take.
+        strict: raise ``DegradedResult`` where the result would be ``degraded``, and
+            ``ConfigurationError`` for a parameter that a vendor does not take.
         examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an
             order of its own, so that they make different mistakes.
         shuffle_examples: ``False`` keeps the order as given, the same for all.
@@ -63,7 +66,7 @@ class Ensemble:
     Raises:
         ConfigurationError: it could not run as built.
 
-    Example:
+    Examples:
         >>> Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"], decision_maker="openai/gpt-5")
         Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker='judge openai/gpt-5')
     """
@@ -85,11 +88,11 @@ class Ensemble:
         """Check and keep the settings; nothing is imported and nobody is asked."""
         self.processors = _processors(processors)
         self.decision_maker = _decision_maker(decision_maker)
-        if deadline is not None and not deadline > 0:
+        if deadline is not None and not is_positive(deadline):
             message = f"deadline={deadline!r}: give seconds, more than 0, or None"
             raise ConfigurationError(message)
         most = sum(processor.n for processor in self.processors)
-        if not 1 <= min_candidates <= most:
+        if not is_whole(min_candidates, least=1) or min_candidates > most:
             message = f"min_candidates={min_candidates!r}: {most} candidates are asked for; give 1 to {most}"
             raise ConfigurationError(message)
         check_params(params, "Ensemble", _SETTINGS)
@@ -168,7 +171,7 @@ class Ensemble:
         """Ask all, decide, and return everything about it.
 
         Args:
-            messages: as for :meth:`parse`, like everything else.
+            messages: as for ``parse``, like everything else.
             response_format: what the answer must be.
             model: the model of processors that name none.
             pass_reasoning: let every model reason before it answers.
@@ -176,7 +179,7 @@ class Ensemble:
             params: model parameters of this call.
 
         Raises:
-            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for :meth:`parse`.
+            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for ``parse``.
         """
         started = time.perf_counter()
         check_params(params, "parse", ("messages", "response_format", "model", "pass_reasoning", "examples"))
@@ -219,7 +222,7 @@ class Ensemble:
     @overload
     def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...
     def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any:
-        """:meth:`parse` for code that does not await; works in threads, notebooks and inside a running loop."""
+        """``parse`` for code that does not await; works in threads, notebooks and inside a running loop."""
         return run_sync(self.parse(messages, response_format, **options))
 
     @overload
@@ -227,13 +230,19 @@ class Ensemble:
     @overload
     def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]: ...
     def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]:
-        """:meth:`run` for code that does not await."""
+        """``run`` for code that does not await."""
         return run_sync(self.run(messages, response_format, **options))
+
+    def check_sync(self, response_format: Any, **options: Any) -> tuple[Fit, ...]:
+        """``check`` for code that does not await."""
+        return run_sync(self.check(response_format, **options))
 
     async def check(
         self, response_format: Any, *, model: str | None = None, pass_reasoning: bool = False
     ) -> tuple[Fit, ...]:
-        """Say how a response type goes to each processor's vendor, without sending anything.
+        """Say how a response type goes to each processor's vendor, and to the judge's, without sending anything.
+
+        It also imports what the first call would, so that it serves to warm up a process.
 
         Raises:
             ConfigurationError: a vendor cannot take it; the message says which field, and why.
@@ -247,7 +256,7 @@ class Ensemble:
 
     @property
     def chat(self) -> Chat[Completions]:
-        """``chat.completions.parse`` of an ``openai.AsyncOpenAI``; see :mod:`ensemble_parse.openai`."""
+        """``chat.completions.parse`` of an ``openai.AsyncOpenAI``; see ``ensemble_parse.openai``."""
         return self.beta.chat
 
     @property
@@ -267,14 +276,16 @@ class Ensemble:
     # -- the steps of one call, in order --------------------------------------------------------------------------
 
     async def _fits(self, request: Request[Any]) -> tuple[Fit, ...]:
-        """Find out that everybody can be asked before anybody is."""
-        return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in self.processors])
+        """Find out that everybody can be asked before anybody is, the decision maker's models included."""
+        judges: Sequence[Processor] = getattr(self.decision_maker, "processors", ())
+        asked = (*self.processors, *judges)
+        return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in asked])
 
     async def _candidates(
         self, request: Request[T], fits: Sequence[Fit], ledger: list[Attempt]
     ) -> tuple[tuple[Candidate[T], ...], tuple[ProcessorError, ...]]:
         answered = await ask_all(
-            [fit.processor for fit in fits],
+            [fit.processor for fit in fits[: len(self.processors)]],
             lambda at: run(self.processors[at], request, self.client, ledger, position=at, fit=fits[at]),
             settled=getattr(self.decision_maker, "settled", None),
             deadline=request.deadline,
@@ -285,7 +296,8 @@ class Ensemble:
             if _past(request.deadline):
                 message = f"no processor had answered within the deadline of {self.deadline:g} s"
                 raise DeadlineExceeded(message, attempts=tuple(ledger))
-            raise AllProcessorsFailed(errors, tuple(ledger))
+            # Each error's own traceback goes through tenacity, instructor and LiteLLM, and says nothing more.
+            raise AllProcessorsFailed([error.with_traceback(None) for error in errors], tuple(ledger))
         if len(candidates) < self.min_candidates:
             why = "".join(f"\n  {error}" for error in errors)
             message = f"{len(candidates)} valid answers, and min_candidates={self.min_candidates}:{why}"
@@ -317,7 +329,16 @@ class Ensemble:
     async def _decide(self, candidates: tuple[Candidate[T], ...], case: Case) -> Decision[T]:
         if self.decision_maker is None:
             return plurality(candidates, case)
-        return await self.decision_maker.decide(candidates, case)
+        decision = await self.decision_maker.decide(candidates, case)
+        who = f"{type(self.decision_maker).__name__}.decide"
+        if not isinstance(decision, Decision):
+            message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"
+            raise DecisionError(message, candidates=candidates)
+        try:
+            return replace(decision, output=case.request.format.coerce(decision.output))
+        except ValidationError as error:
+            message = f"{who} decided on something that is no {case.request.format.name}"
+            raise DecisionError(message, candidates=candidates) from error
 
     @property
     def client(self) -> Client:
@@ -348,7 +369,7 @@ def _processors(processors: int | Sequence[str | Processor]) -> tuple[Processor,
 def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker | None:
     if isinstance(maker, str | Processor):
         return Judge(maker)
-    if maker is not None and not isinstance(maker, DecisionMaker):
+    if maker is not None and (isinstance(maker, type) or not isinstance(maker, DecisionMaker)):
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker
@@ -365,6 +386,14 @@ def _reasons(errors: Sequence[ProcessorError], ledger: Sequence[Attempt]) -> tup
         Reason(kind="dropped parameter", detail=f"{who}: its vendor does not take {name!r}", processor=who)
         for who, name in sorted(dropped)
     ]
-    unpriced = [who for who, cost in Cost.of(ledger).members.items() if cost is None]
-    prices = [Reason(kind="price unknown", detail=f"{who}: no price is known", processor=who) for who in unpriced]
+    unpriced = [who for who, cost in Cost.of(ledger).processors.items() if cost is None]
+    answered = {attempt.processor for attempt in ledger if attempt.error is None and attempt.cost is None}
+    prices = [
+        Reason(
+            kind="price unknown",
+            detail=f"{who}: {'its model has no known price' if who in answered else 'a request of it was cut off'}",
+            processor=who,
+        )
+        for who in unpriced
+    ]
     return (*failed, *parameters, *prices)

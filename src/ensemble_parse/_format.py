@@ -148,7 +148,9 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
     if inspect.isroutine(type_):
         raise _unusable(type_, "it is a function")
     if isinstance(type_, Mapping):
-        raise _unusable(type_, "it is data, such as a JSON Schema")
+        raise _unusable(type_, "it is data, such as a JSON Schema; pydantic.create_model makes a model at run time")
+    if type_ is None:
+        raise _unusable(type_, "there is nothing to answer")
     name = _name(type_)
     try:
         adapter = TypeAdapter[Any](type_)

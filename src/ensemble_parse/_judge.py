@@ -63,7 +63,7 @@ class Judge:
     Raises:
         ConfigurationError: the mode is unknown.
 
-    Example:
+    Examples:
         >>> Judge("openai/gpt-5", mode="select", fallback="anthropic/claude-opus-4-5").mode
         'select'
     """
@@ -105,6 +105,11 @@ class Judge:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def processors(self) -> tuple[Processor, ...]:
+        """The models that may be asked: its own, then its fallbacks'."""
+        return (self.model, *(each for judge in self.fallback for each in judge.processors))
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Decide over whole candidates; see the class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,7 +36,7 @@ class RetryPolicy:
     Raises:
         ConfigurationError: a number is out of range.
 
-    Example:
+    Examples:
         >>> RetryPolicy(attempts=4, timeout=20)
         RetryPolicy(attempts=4, timeout=20, wait=None, reasks=1, longest_wait=60.0)
     """
@@ -48,15 +49,16 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.attempts < 1:
-            message = f"RetryPolicy(attempts={self.attempts!r}): give 1 or more"
-            raise ConfigurationError(message)
-        if self.reasks < 0:
-            message = f"RetryPolicy(reasks={self.reasks!r}): give 0 or more"
-            raise ConfigurationError(message)
-        for name in ("timeout", "longest_wait"):
-            if not getattr(self, name) > 0:
-                message = f"RetryPolicy({name}={getattr(self, name)!r}): give seconds, more than 0"
+        wanted = {
+            "attempts": (is_whole(self.attempts, least=1), "a whole number, 1 or more"),
+            "reasks": (is_whole(self.reasks, least=0), "a whole number, 0 or more"),
+            "timeout": (is_positive(self.timeout), "seconds, more than 0"),
+            "longest_wait": (is_positive(self.longest_wait), "seconds, more than 0"),
+            "wait": (self.wait is None or callable(self.wait), "a tenacity wait strategy, such as wait_fixed(2)"),
+        }
+        for name, (holds, what) in wanted.items():
+            if not holds:
+                message = f"RetryPolicy({name}={getattr(self, name)!r}): give {what}"
                 raise ConfigurationError(message)
 
     @classmethod
@@ -66,6 +68,11 @@ class RetryPolicy:
             return cls()
         if isinstance(retry, RetryPolicy):
             return retry
+        from tenacity import AsyncRetrying
+
+        if not isinstance(retry, AsyncRetrying):
+            message = f"retry={retry!r}: give a RetryPolicy, such as RetryPolicy(attempts=4, timeout=20)"
+            raise ConfigurationError(message)
         return _Tenacity(controller=retry)
 
     def retrying(self, spent: int, deadline: float | None) -> AsyncRetrying:
@@ -117,6 +124,16 @@ def _pause(state: RetryCallState, wait: Callable[[RetryCallState], float]) -> fl
     return wait(state) if asked is None else asked
 
 
+def is_whole(value: object, *, least: int) -> bool:
+    """Whether a setting is a whole number, and large enough."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_positive(value: object) -> bool:
+    """Whether a setting is a number more than 0, and not infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 async def with_retries(
     policy: RetryPolicy, attempt: Callable[[], Awaitable[R]], *, spent: int = 0, deadline: float | None = None
 ) -> R:
@@ -124,7 +141,7 @@ async def with_retries(
 
     Args:
         policy: the processor's.
-        attempt: makes one request; raises :class:`ProcessorError`.
+        attempt: makes one request; raises ``ProcessorError``.
         spent: failed tries of the call's earlier rounds.
         deadline: event-loop time past which nothing is waited for.
     """

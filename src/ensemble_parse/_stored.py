@@ -45,7 +45,7 @@ def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]
 
 
 def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
-    """Read what :func:`to_dict` wrote.
+    """Read what ``to_dict`` wrote.
 
     Raises:
         ConfigurationError: it was written by another version.

@@ -1,6 +1,6 @@
-"""The names of Parallel GPT Framework (``parallel_llm``), as its README shows them, on top of :class:`Ensemble`.
+"""The names of Parallel GPT Framework (``parallel_llm``), as its README shows them, on top of ``Ensemble``.
 
-For code that has them already; new code says more with :class:`Ensemble`.
+For code that has them already; new code says more with ``Ensemble``.
 
     >>> from ensemble_parse.compat import FrameworkConfig, ParallelLLM
     >>> framework = ParallelLLM(api_key="your-key", config=FrameworkConfig(num_processors=5, timeout=45.0))
@@ -63,7 +63,7 @@ class FrameworkConfig:
     Raises:
         ConfigurationError: a value cannot work.
 
-    Example:
+    Examples:
         >>> FrameworkConfig(num_processors=5).decision_maker_model
         'gpt-4o-mini'
     """
@@ -103,12 +103,15 @@ class ParallelLLM:
 
     Args:
         api_key: OpenAI's; ``None`` leaves it to the environment.
-        config: the options; a copy is kept, so change them with :meth:`update_config`.
+        config: the options; a copy is kept, so change them with ``update_config``.
     """
 
     def __init__(self, api_key: str | None, config: FrameworkConfig | None = None) -> None:
         """Keep the key and a copy of the options; nobody is asked."""
         self._api_key = api_key
+        if config is not None and not isinstance(config, FrameworkConfig):
+            message = f"config is a {type(config).__name__}: give a FrameworkConfig, or use create_framework(**options)"
+            raise ConfigurationError(message)
         self._config = replace(config or FrameworkConfig())
 
     def __repr__(self) -> str:
@@ -145,7 +148,7 @@ class ParallelLLM:
 
     @property
     def chat(self) -> Chat[Completions]:
-        """``chat.completions.parse``, as the OpenAI client has it; see :mod:`ensemble_parse.openai`."""
+        """``chat.completions.parse``, as the OpenAI client has it; see ``ensemble_parse.openai``."""
         return self.beta.chat
 
     @property
@@ -213,12 +216,12 @@ class ParallelLLM:
 
 
 def create_framework(api_key: str | None, **options: Any) -> ParallelLLM:
-    """Make a framework from the options of :class:`FrameworkConfig`.
+    """Make a framework from the options of ``FrameworkConfig``.
 
     Raises:
         ConfigurationError: an option is unknown or cannot work.
 
-    Example:
+    Examples:
         >>> create_framework(api_key="your-key", num_processors=5)
         ParallelLLM(num_processors=5, decision_maker_model='gpt-4o-mini')
     """

@@ -12,7 +12,7 @@ A call site keeps its arguments, its ``completion.choices[0].message.parsed`` an
 For code that does not await there is ``client.sync.chat.completions.parse``.
 
 Where it differs: there is one choice, the decided one; ``n`` and ``timeout`` are about the ensemble (see
-:func:`parse`); a model that calls one of the caller's ``tools`` has given no answer to decide on. ``extra_query`` and
+``parse``); a model that calls one of the caller's ``tools`` has given no answer to decide on. ``extra_query`` and
 ``prompt_cache_retention`` do not get through LiteLLM, which the result says; ``metadata`` is for LiteLLM's callbacks,
 and ``extra_body={"metadata": ...}`` for the vendor.
 """
@@ -120,11 +120,11 @@ async def parse(  # noqa: PLR0913, D417 - the signature, and what it means, is t
         response_format: what the answer must be; more types are taken than the OpenAI client takes.
         n: samples of each processor that is set to one. There is one choice all the same: the decided one.
         timeout: seconds for the whole call, instead of the ensemble's deadline.
-        params: further model parameters, and what :meth:`Ensemble.run` takes: ``pass_reasoning``, ``examples``.
+        params: further model parameters, and what ``Ensemble.run`` takes: ``pass_reasoning``, ``examples``.
 
     Returns:
         An OpenAI ``ParsedChatCompletion``, whose usage is the sum over all requests and whose ``ensemble`` is the
-        :class:`Result`. Where every model refused, ``parsed`` is ``None`` and ``refusal`` says why.
+        ``Result``. Where every model refused, ``parsed`` is ``None`` and ``refusal`` says why.
 
     Raises:
         ConfigurationError: before any request: it could not run as asked.

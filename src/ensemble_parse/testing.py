@@ -34,16 +34,16 @@ __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 class FunctionClient(Client):
     """Answers with a function instead of a model.
 
-    The function is given the :class:`ModelCall` and returns an object of the response type, data that validates as
-    one, or a text as a model would write it; or it raises: a :class:`ProcessorError` as it is, ``TimeoutError`` as a
+    The function is given the ``ModelCall`` and returns an object of the response type, data that validates as
+    one, or a text as a model would write it; or it raises: a ``ProcessorError`` as it is, ``TimeoutError`` as a
     timeout, ``ConnectionError`` as a failed connection. It may be a coroutine function. Each sample is one call of it.
 
     Attributes:
         calls: every call so far, retries and re-asks included.
 
-    Example:
+    Examples:
         >>> from ensemble_parse import Ensemble
-        >>> client = FunctionClient(lambda call: 4 if "2 + 2" in call.messages[0]["content"] else 0)
+        >>> client = FunctionClient(lambda call: 4 if "2 + 2" in str(call.messages) else 0)
         >>> Ensemble(["any/model"], client=client).parse_sync("What is 2 + 2?", int)
         4
     """
@@ -109,12 +109,12 @@ class FunctionClient(Client):
 class ScriptedClient(FunctionClient):
     """Answers from a script: for each processor or model its answers in order, the last one again and again.
 
-    An answer is what :class:`FunctionClient` takes from a function; an exception in the script is raised.
+    An answer is what ``FunctionClient`` takes from a function; an exception in the script is raised.
 
     Raises:
         ConfigurationError: the script is empty for somebody, or does not know who is asked.
 
-    Example:
+    Examples:
         >>> from ensemble_parse import Ensemble
         >>> client = ScriptedClient({"a/model": [ConnectionError(), 1], "b/model": [1]})
         >>> result = Ensemble(["a/model", "b/model"], client=client).run_sync("One?", int)
@@ -152,7 +152,7 @@ def no_model_requests() -> Iterator[None]:
     Raises:
         ConfigurationError: at the place that would have asked a model.
 
-    Example:
+    Examples:
         >>> with no_model_requests():
         ...     pass
     """

@@ -1,7 +1,7 @@
 """One call to one model: the rounds that instructor makes of it, and what comes of each.
 
 Instructor prepares the request for a mode and carries the re-asks. What it calls in place of LiteLLM is
-:meth:`Dialogue.send`, where a round really happens: time limit, transport retries, ledger, refusals, and the reading of
+``Dialogue.send``, where a round really happens: time limit, transport retries, ledger, refusals, and the reading of
 every sample.
 """
 
@@ -59,7 +59,7 @@ class Dialogue(Generic[T]):
         call = self._call
         create = _instructor(self._plan.fit.mode).create
         token = _running.set(self)
-        error: ProcessorError | None = None
+        error: BaseException | None = None
         try:
             await create(
                 response_model=_envelope(call.format, self._libraries.schema),
@@ -71,6 +71,8 @@ class Dialogue(Generic[T]):
             )
         except self._libraries.stop as stop:
             error = stop.error  # type: ignore[attr-defined]
+        except self._libraries.wrapped as wrapped:
+            error = wrapped.__cause__  # a bug, of ours or in a policy of the caller's
         finally:
             _running.reset(token)
         if error is not None:
@@ -120,6 +122,7 @@ class Dialogue(Generic[T]):
         async with gate:
             started = time.perf_counter()
             error: ProcessorError | None = None
+            sent = True
             try:
                 async with asyncio.timeout(call.policy.timeout):
                     # Looked up at every call: tracers replace it on the module.
@@ -130,13 +133,14 @@ class Dialogue(Generic[T]):
                 self._record(started, error="Cancelled")
                 raise
             except Exception as raised:  # noqa: BLE001 - whatever LiteLLM raises is this processor's failure
-                error = _faults.from_litellm(raised, call)
+                error, sent = _faults.from_litellm(raised, call), _faults.was_sent(raised)
         if error is None:
             self._record(started, completion=completion)
             return completion
-        self._failed += 1
-        status = error.status_code if isinstance(error, ProviderError) else None
-        self._record(started, error=error.kind, status=status)
+        if sent:
+            self._failed += 1
+            status = error.status_code if isinstance(error, ProviderError) else None
+            self._record(started, error=error.kind, status=status)
         raise error
 
     def _read(self, completion: Any) -> bool:

@@ -21,6 +21,9 @@ _MOST_DETAIL: Final = 300
 _MOST_PLACES: Final = 5
 _ECHO: Final = 20  # characters in a row of a prompt that count as quoting it
 _KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer\s+\S)[\w\-*.]{6,}")
+_NO_KEY: Final = re.compile(r"missing [\w ]*(?:api.?key|credentials)|no key is set", re.IGNORECASE)
+_KEY_NAME: Final = re.compile(r"\b[A-Z]+(?:_[A-Z]+)*_KEY\b")
+_BAD_REQUEST: Final = 400
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _ADVICE: Final = {
     401: "check the API key of this vendor",
@@ -44,11 +47,16 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
             processor=call.processor,
             content_filter=True,
         )
+    if _NO_KEY.search(detail):
+        names = " or ".join(dict.fromkeys(_KEY_NAME.findall(detail))) or "the vendor's key"
+        message = f"{_who(call)}: no API key: set {names} in the environment, or give Processor(..., api_key=...)"
+        return ProviderError(message, processor=call.processor, status_code=401)
     if kind == "ContextWindowExceededError":
         message = f"{_who(call)}: the messages do not fit into the context window"
         return ProviderError(message, processor=call.processor, status_code=400)
-    ours = "no module named" in detail.lower()  # a bug or a missing package comes out of LiteLLM as a 500
-    retryable = status in _RETRYABLE and not ours
+    if not was_sent(error):
+        message = f"{_who(call)}: LiteLLM could not make the request ({kind}): {detail}"
+        return ProviderError(message, processor=call.processor, status_code=400 if status == _BAD_REQUEST else None)
     unreached = _unreached(error)
     what = "could not be reached" if unreached else f"HTTP {status} ({kind})"
     advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
@@ -57,8 +65,15 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
         processor=call.processor,
         status_code=status if isinstance(status, int) and not unreached else None,
         retry_after=_retry_after(error),
-        retryable=retryable,
+        retryable=status in _RETRYABLE,
     )
+
+
+def was_sent(error: Exception) -> bool:
+    """Whether a request went out: LiteLLM dresses missing keys, missing packages and its own bugs as a status 500."""
+    words = str(error)
+    local = "Traceback (most recent call last)" in words and "Expecting value" not in words  # garbage of the vendor's
+    return not (local or type(error).__name__ == "UnsupportedParamsError" or _NO_KEY.search(words))
 
 
 def timed_out(call: ModelCall[Any]) -> ProcessorTimeout:
@@ -127,7 +142,7 @@ def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tup
     """Name the parameters that a vendor's 400 complains about, so that they can be left out and the call made."""
     if not isinstance(error, ProviderError) or error.status_code not in {400, 422}:
         return ()
-    words = str(error).partition("Vendor: ")[2].lower()
+    words = str(error).partition(": ")[2].lower()
     if not re.search(
         r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words
     ):
@@ -147,7 +162,7 @@ def scrub(text: str, call: ModelCall[Any]) -> str:
 
 
 def _message(error: Exception) -> str:
-    words = str(getattr(error, "message", None) or error)
+    words = str(getattr(error, "message", None) or error).partition("Traceback (most recent call last)")[0]
     # LiteLLM prefixes its own class names, once for each layer.
     return re.sub(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\s*[:-]\s*)+(?:litellm\.\w+:\s*)*", "", words)
 
@@ -206,7 +221,7 @@ def _texts(messages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _unquote(text: str, said: str) -> str:
-    """Take every run of :data:`_ECHO` or more characters of ``said`` out of a short text."""
+    """Take every run of ``_ECHO`` or more characters of ``said`` out of a short text."""
     out: list[str] = []
     at = 0
     while at < len(text):

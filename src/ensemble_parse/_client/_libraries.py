@@ -20,6 +20,7 @@ class Libraries(NamedTuple):
     litellm: Any
     instructor: Any
     stop: type[Exception]
+    wrapped: type[Exception]
     invalid: type[Exception]
     schema: type[Any]
 
@@ -45,7 +46,7 @@ def _import() -> Libraries:
     with _quiet_import():
         import instructor
         import litellm
-        from instructor.core import IncompleteOutputException
+        from instructor.core import IncompleteOutputException, InstructorRetryException
         from instructor.v2.core.errors import ResponseParsingError
         from instructor.v2.core.function_calls import ResponseSchema
     litellm.suppress_debug_info = True  # else it prints a banner for every failure
@@ -57,7 +58,7 @@ def _import() -> Libraries:
             super().__init__()
             self.error = error
 
-    return Libraries(litellm, instructor, Stop, ResponseParsingError, ResponseSchema)
+    return Libraries(litellm, instructor, Stop, InstructorRetryException, ResponseParsingError, ResponseSchema)
 
 
 @contextlib.contextmanager

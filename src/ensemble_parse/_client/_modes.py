@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,8 @@ from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._schema import Strictness
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ensemble_parse._client._protocol import ModelCall
     from ensemble_parse._models import Mode
 
@@ -83,9 +86,10 @@ def plan(litellm: Any, call: ModelCall[Any]) -> Plan:
     """Decide how a call goes out; once for each type, model and set of parameters.
 
     Raises:
-        ConfigurationError: it cannot; see :meth:`Client.fit`.
+        ConfigurationError: it cannot; see ``Client.fit``.
     """
-    key = (call.processor, call.model, call.params.get("api_base"), call.mode, call.strict, *call.params)
+    params = tuple((name, repr(value)) for name, value in call.params.items() if name != "api_key")
+    key = (call.processor, call.model, call.mode, call.strict, params)
     if key not in call.format.cache:
         call.format.cache[key] = _plan(litellm, call)
     made: Plan = call.format.cache[key]
@@ -111,8 +115,13 @@ def _plan(litellm: Any, call: ModelCall[Any]) -> Plan:
     dropped = tuple(
         p for p in call.params if p in not_sent or (supported is not None and p in known and p not in supported)
     )
+    dropped += _unsupported(
+        litellm, name, provider, {p: v for p, v in call.params.items() if p in known and p not in dropped}
+    )
     if dropped and call.strict:
-        message = f"{call.processor}: {provider} does not take {', '.join(dropped)}; leave it out, or strict=True"
+        message = (
+            f"{call.processor}: {provider} does not take {', '.join(dropped)} as given; leave it out, or strict=True"
+        )
         raise ConfigurationError(message)
     strict = mode in {"json_schema", "tools"} and provider in _STRICT
     fit = Fit(
@@ -125,6 +134,23 @@ def _plan(litellm: Any, call: ModelCall[Any]) -> Plan:
         together=provider in _SAMPLES and "n" in (supported or ()),
     )
     return Plan(fit, strictness.schema if strict else None)
+
+
+def _unsupported(litellm: Any, name: str, provider: str, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Parameters that the vendor takes, but not for this model or not with this value; LiteLLM knows before it asks."""
+    dropped: tuple[str, ...] = ()
+    while left := {name: value for name, value in params.items() if name not in dropped}:
+        try:
+            litellm.utils.get_optional_params(model=name, custom_llm_provider=provider, drop_params=False, **left)
+        except litellm.UnsupportedParamsError as error:
+            said = str(error)
+            named = tuple(each for each in left if re.search(rf"\b{re.escape(each)}\b", said))
+            if not named:
+                break
+            dropped += named
+        else:
+            break
+    return dropped
 
 
 def _unpriced(provider: str) -> dict[str, Any]:
