@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from pydantic_core import ValidationError, to_jsonable_python
 
@@ -100,7 +100,8 @@ class ResponseFormat(Generic[T]):
             except ValidationError:
                 pass
             raise
-        return wrapped.answer, getattr(wrapped, "reasoning", None)
+        read: Any = wrapped  # its fields are only known at run time
+        return read.answer, getattr(read, "reasoning", None)
 
     def coerce(self, data: object) -> T:
         """Take an object of the type, or data that validates as one.
@@ -133,7 +134,7 @@ def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat
         ConfigurationError: no type adapter takes it, or it has no JSON Schema.
     """
     if isinstance(type_, ResponseFormat):
-        return type_
+        return cast("ResponseFormat[Any]", type_)
     try:
         hash(type_)
     except TypeError:
@@ -148,7 +149,9 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
     if inspect.isroutine(type_):
         raise _unusable(type_, "it is a function")
     if isinstance(type_, Mapping):
-        raise _unusable(type_, "it is data, such as a JSON Schema; pydantic.create_model makes a model at run time")
+        raise _unusable(
+            cast("object", type_), "it is data, such as a JSON Schema; pydantic.create_model makes a model at run time"
+        )
     if type_ is None:
         raise _unusable(type_, "there is nothing to answer")
     name = _name(type_)

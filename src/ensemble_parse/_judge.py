@@ -165,7 +165,7 @@ class Judge:
 
     def _brief(self, shown: Sequence[Candidate[Any]], case: Case) -> str:
         fence = secrets.token_hex(8)
-        blocks = []
+        blocks: list[str] = []
         for letter, candidate in zip(string.ascii_uppercase, shown, strict=False):
             said = {"reasoning": candidate.reasoning} if candidate.reasoning else {}
             data = {**said, "answer": case.request.format.data(candidate.output)}

@@ -241,7 +241,8 @@ def named(processors: Sequence[Processor]) -> tuple[Processor, ...]:
     if twice:
         message = f"two processors are called {min(twice)!r}: give each a name of its own"
         raise ConfigurationError(message)
-    taken, out = set(given), []
+    taken = set(given)
+    out: list[Processor] = []
     for processor in processors:
         name = processor.name
         if name is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ensemble_parse._errors import ConfigurationError, ProcessorError, ProviderError
@@ -82,7 +84,7 @@ class RetryPolicy:
         wait = self.wait or wait_random_exponential(multiplier=0.5, max=8)
         return AsyncRetrying(
             stop=stop_after_attempt(max(1, self.attempts - spent)),
-            wait=lambda state: _pause(state, wait),
+            wait=partial(_pause, wait=wait),
             retry=retry_if_exception(lambda error: self._again(error, deadline)),
             reraise=True,
         )
@@ -106,15 +108,16 @@ class _Tenacity(RetryPolicy):
         del spent  # the user's own stop condition counts
         mine = self.controller.retry
 
-        def again(state: RetryCallState) -> bool:
+        async def again(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             # A predicate that matches BaseException would swallow the cancellation of the whole call.
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) or not self._again(error, deadline):
                 return False
-            return self._again(error, deadline) and bool(mine(state))
+            answer = mine(state)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
 
-        wait = self.controller.wait
-        copy: AsyncRetrying = self.controller.copy(retry=again, wait=lambda state: _pause(state, wait), reraise=True)
+        wait = partial(_pause, wait=self.controller.wait)
+        copy: AsyncRetrying = self.controller.copy(retry=again, wait=wait, reraise=True)
         return copy
 
 

@@ -55,19 +55,18 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
         message = f"a stored result of version {data.get('version')!r}; this library reads version {VERSION}"
         raise ConfigurationError(message)
     format_ = response_format(type_)
-    candidates = tuple(Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"])
-    stored = data["decision"]
-    output = format_.coerce(data["output"])
-    chosen = None if stored["candidate"] is None else candidates[stored["candidate"]]
-    decision = Decision(
-        **{
-            **stored,
-            "output": chosen.output if chosen else output,
-            "candidate": chosen,
-            "reasons": _reasons(stored["reasons"]),
-            "verdicts": {path: _verdict(each) for path, each in stored["verdicts"].items()},
-        }
+    candidates: tuple[Candidate[Any], ...] = tuple(
+        Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"]
     )
+    stored: dict[str, Any] = data["decision"]
+    chosen = None if stored["candidate"] is None else candidates[stored["candidate"]]
+    read: dict[str, Any] = {
+        "output": chosen.output if chosen else format_.coerce(data["output"]),
+        "candidate": chosen,
+        "reasons": _reasons(stored["reasons"]),
+        "verdicts": {path: _verdict(each) for path, each in stored["verdicts"].items()},
+    }
+    decision: Decision[Any] = Decision(**{**stored, **read})
     return Result(
         output=decision.output,
         decision=decision,
@@ -103,7 +102,8 @@ def _failed(data: Mapping[str, Any]) -> ProcessorError:
 
 
 def _attempt(data: Mapping[str, Any]) -> Attempt:
-    return Attempt(**{**data, "usage": Usage(**data["usage"]), "dropped": tuple(data["dropped"])})
+    read: dict[str, Any] = {"usage": Usage(**data["usage"]), "dropped": tuple(data["dropped"])}
+    return Attempt(**{**data, **read})
 
 
 def _reasons(data: list[Mapping[str, Any]]) -> tuple[Reason, ...]:
@@ -112,4 +112,5 @@ def _reasons(data: list[Mapping[str, Any]]) -> tuple[Reason, ...]:
 
 def _verdict(data: Mapping[str, Any]) -> Verdict:
     dissenters = tuple(Dissent(**each) for each in data["dissenters"])
-    return Verdict(**{**data, "supporters": tuple(data["supporters"]), "dissenters": dissenters})
+    read: dict[str, Any] = {"supporters": tuple(data["supporters"]), "dissenters": dissenters}
+    return Verdict(**{**data, **read})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ensemble_parse._models import Candidate, Dissent, T, Verdict
 
@@ -46,10 +46,10 @@ def verdicts(output: T, candidates: Sequence[Candidate[T]], format_: ResponseFor
 def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the path and value of every leaf, such as ``line_items[2].price``; an empty list or object is a leaf."""
     if isinstance(data, dict) and data:
-        for key, value in data.items():
+        for key, value in cast("dict[str, Any]", data).items():
             yield from leaves(value, f"{path}.{key}" if path else str(key))
     elif isinstance(data, list) and data:
-        for index, value in enumerate(data):
+        for index, value in enumerate(cast("list[Any]", data)):
             yield from leaves(value, f"{path}[{index}]")
     else:
         yield path, data

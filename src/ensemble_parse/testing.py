@@ -26,7 +26,7 @@ from ensemble_parse._models import Attempt, T, Usage
 from ensemble_parse._retry import with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 
@@ -80,13 +80,13 @@ class FunctionClient(Client):
     async def _attempt(self, call: ModelCall[T]) -> Parsed[T]:
         self.calls.append(call)
         started = time.perf_counter()
-        error: ProcessorError | None = None
+        error: ProcessorError
         try:
             async with asyncio.timeout(call.policy.timeout):
                 said = self._function(call)
                 if inspect.isawaitable(said):
                     said = await said
-            return _parsed(call, said)
+            parsed = _parsed(call, said)
         except ProcessorError as raised:
             error = raised
         except ValidationError as raised:
@@ -96,13 +96,10 @@ class FunctionClient(Client):
         except ConnectionError:
             message = f"{call.processor}: {call.model}: could not be reached"
             error = ProviderError(message, processor=call.processor, retryable=True)
-        finally:
-            seconds = time.perf_counter() - started
-            kind = error.kind if error is not None else None
-            usage = Usage(requests=1)
-            call.record(
-                Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=kind)
-            )
+        else:
+            _record(call, started)
+            return parsed
+        _record(call, started, error.kind)
         raise error
 
 
@@ -144,7 +141,7 @@ class ScriptedClient(FunctionClient):
 
 
 @contextlib.contextmanager
-def no_model_requests() -> Iterator[None]:
+def no_model_requests() -> Generator[None]:
     """Let no request reach a model while this is open, whoever makes it; a test that forgot its client fails.
 
     It holds for the whole process, so that it covers threads and other event loops.
@@ -161,6 +158,14 @@ def no_model_requests() -> Iterator[None]:
         yield
     finally:
         _litellm.forbidden -= 1
+
+
+def _record(call: ModelCall[Any], started: float, error: str | None = None) -> None:
+    seconds = time.perf_counter() - started
+    usage = Usage(requests=1)
+    call.record(
+        Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=error)
+    )
 
 
 def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:

@@ -83,6 +83,7 @@ class Dialogue(Generic[T]):
         """Make one round: send what instructor prepared until it is answered, and read every sample of the answer."""
         call = self._call
         self._rounds += 1
+        completion: Any = None
         try:
             completion = await self._answered(prepared)
             asking_helps = self._read(completion)
@@ -121,6 +122,7 @@ class Dialogue(Generic[T]):
         gate: AbstractAsyncContextManager[object] = call.gate() if call.gate else contextlib.nullcontext()
         async with gate:
             started = time.perf_counter()
+            completion: Any = None
             error: ProcessorError | None = None
             sent = True
             try:
@@ -151,7 +153,8 @@ class Dialogue(Generic[T]):
         for choice in completion.choices:
             message = choice.message
             text = text_of(message, self._plan.fit.mode)
-            refusal = message.get("refusal") or (message.get("provider_specific_fields") or {}).get("refusal")
+            elsewhere: dict[str, Any] = message.get("provider_specific_fields") or {}
+            refusal: str | None = message.get("refusal") or elsewhere.get("refusal")
             if refusal or choice.finish_reason == "content_filter":
                 filtered = choice.finish_reason == "content_filter"
                 self._errors.append(_faults.refused(call, refusal, content_filter=filtered))

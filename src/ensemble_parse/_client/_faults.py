@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import ValidationError
 
@@ -212,12 +212,13 @@ def _secrets(params: Mapping[str, Any]) -> Iterable[str]:
 
 def _texts(messages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for message in messages:
-        content = message.get("content")
+        content: Any = message.get("content")
         if isinstance(content, str):
             yield content
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield part["text"]
+        elif isinstance(content, list):
+            parts = cast("list[Any]", content)
+            texts = (cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict))
+            yield from (text for text in texts if isinstance(text, str))
 
 
 def _unquote(text: str, said: str) -> str:

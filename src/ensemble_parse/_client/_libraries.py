@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from ensemble_parse._errors import ProcessorError
 
@@ -62,7 +62,7 @@ def _import() -> Libraries:
 
 
 @contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
+def _quiet_import() -> Generator[None]:
     """Turn off what LiteLLM fetches and loads by itself, unless the environment says otherwise."""
     # These two are read again at the first use of a vendor, so they stay.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -111,7 +111,7 @@ def _plan(litellm: Any, call: ModelCall[Any]) -> Plan:
         raise ConfigurationError(message)
     supported = litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
     known = set(litellm.constants.OPENAI_CHAT_COMPLETION_PARAMS) - _TRANSPORT
-    not_sent = _NOT_SENT | (_TOOLS if mode == "tools" else frozenset())
+    not_sent = _NOT_SENT | (_TOOLS if mode == "tools" else frozenset[str]())
     dropped = tuple(
         p for p in call.params if p in not_sent or (supported is not None and p in known and p not in supported)
     )

@@ -19,7 +19,7 @@ from ensemble_parse.demo._majority import FieldMajority
 from ensemble_parse.local import GEMMA3, SMOLLM2, local_models
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from rich.console import Console
 
@@ -121,7 +121,7 @@ async def _task(console: Console, task: Task[Any], members: Sequence[Processor],
 
 
 @contextlib.asynccontextmanager
-async def _members(models: Sequence[str], *, gemma: bool) -> AsyncIterator[list[Processor]]:
+async def _members(models: Sequence[str], *, gemma: bool) -> AsyncGenerator[list[Processor]]:
     if models:
         # One model alone is asked several times: it sees the examples in another order each time.
         samples = MEMBERS if len(models) == 1 else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._models import Decision
 
@@ -19,7 +19,7 @@ class FieldMajority:
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Decide field by field."""
         said = [case.request.format.data(candidate.output) for candidate in candidates]
-        decided = {}
+        decided: dict[str, Any] = {}
         for name in said[0]:
             values = [each[name] for each in said]
             decided[name] = max(values, key=values.count)
