@@ -59,7 +59,7 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
         Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"]
     )
     stored: dict[str, Any] = data["decision"]
-    chosen = None if stored["candidate"] is None else candidates[stored["candidate"]]
+    chosen: Candidate[Any] | None = None if stored["candidate"] is None else candidates[stored["candidate"]]
     read: dict[str, Any] = {
         "output": chosen.output if chosen else format_.coerce(data["output"]),
         "candidate": chosen,
