@@ -19,10 +19,11 @@ _WIDEST: Final = 60
 def summary(result: Result[Any]) -> str:
     """One line on how the decision came about and what it cost."""
     usage, cost = result.usage, result.cost
-    dollars = f"${cost.known:.6f}" if cost.total is not None else f"at least ${cost.known:.6f}"
+    dollars = "free" if cost.total == 0 else f"${cost.known:.6f}" if cost.total else f"at least ${cost.known:.6f}"
     by = f" by {result.decision.by}" if result.decision.by else ""
-    tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
-    return f"{result.decision.method}{by}; {usage.requests} requests, {tokens}, {dollars}, {result.seconds:.2f} s"
+    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
+    requests = "1 request" if usage.requests == 1 else f"{usage.requests} requests"
+    return f"{result.decision.method}{by}; {requests}, {tokens}, {dollars}, {result.seconds:.2f} s"
 
 
 def table(result: Result[Any]) -> Table:
@@ -31,7 +32,7 @@ def table(result: Result[Any]) -> Table:
     from rich.text import Text
 
     view = Table(title=f"{result.name}: {result.status}", caption="\n".join(_caption(result)), caption_justify="left")
-    for head in ("path", "decided", "share", *(candidate.name for candidate in result.candidates)):
+    for head in ("path", "decided", "agreement", *(candidate.name for candidate in result.candidates)):
         view.add_column(Text(head), overflow="fold")
     for path, value, share, cells in _rows(result):
         said = [Text(text, style="" if agrees else "yellow") for text, agrees in cells]
@@ -42,7 +43,7 @@ def table(result: Result[Any]) -> Table:
 def html(result: Result[Any]) -> str:
     """The same table as HTML."""
     names = [candidate.name for candidate in result.candidates]
-    head = "".join(f"<th>{escaping.escape(each)}</th>" for each in ("path", "decided", "share", *names))
+    head = "".join(f"<th>{escaping.escape(each)}</th>" for each in ("path", "decided", "agreement", *names))
     body = "".join(
         f"<tr><td>{escaping.escape(path)}</td><td><b>{escaping.escape(value)}</b></td><td>{share}</td>"
         + "".join(f"<td>{escaping.escape(text)}</td>" for text, _ in cells)
