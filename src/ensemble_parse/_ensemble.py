@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ensemble_parse._decision import Case, DecisionMaker, plurality
+from ensemble_parse._consensus import account
+from ensemble_parse._decision import Case, DecisionMaker, Vote
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
@@ -23,7 +24,6 @@ from ensemble_parse._models import Attempt, Candidate, Cost, Decision, Reason, R
 from ensemble_parse._processor import Processor, check_params, named, run
 from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
-from ensemble_parse._verdicts import verdicts
 
 if TYPE_CHECKING:
     from ensemble_parse._client._protocol import Client, Fit
@@ -42,7 +42,7 @@ class Ensemble:
         processors: who is asked, the most trusted first: LiteLLM model strings and :class:`Processor` objects; or a
             number: so many samples of the model that the call names.
         decision_maker: how their answers become one. A string or :class:`Processor` is the judge of that model;
-            ``None`` takes the whole answer with the most support, ties falling to the order of trust.
+            ``None`` is :class:`Vote`: a vote on every field, ties falling to the order of trust.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
         strict: raise :class:`DegradedResult` where the result would be ``degraded``, and
@@ -278,22 +278,18 @@ class Ensemble:
         late: tuple[Reason, ...] = ()
         try:
             async with asyncio.timeout_at(request.deadline):
-                decision = await self._decide(candidates, case)
+                decision = await self.decision_maker.decide(candidates, case)
         except TimeoutError:
             if not _past(request.deadline):
                 raise
-            decision = plurality(candidates, case)
-            late = (Reason(kind="deadline", detail="no time was left for the decision maker; the plurality decided"),)
+            decision = await Vote().decide(candidates, case)
+            late = (Reason(kind="deadline", detail="no time was left for the decision maker; the vote decided"),)
         return replace(
             decision,
             reasons=(*late, *decision.reasons),
-            verdicts=decision.verdicts or verdicts(decision.output, candidates, request.format),
+            verdicts=decision.verdicts or account(decision.output, candidates, request.format.type, how="judge"),
+            names=tuple(candidate.name for candidate in candidates),
         )
-
-    async def _decide(self, candidates: tuple[Candidate[T], ...], case: Case) -> Decision[T]:
-        if self.decision_maker is None:
-            return plurality(candidates, case)
-        return await self.decision_maker.decide(candidates, case)
 
     @property
     def client(self) -> Client:
@@ -321,10 +317,12 @@ def _processors(processors: int | Sequence[str | Processor]) -> tuple[Processor,
     return named([Processor(each) if isinstance(each, str) else each for each in processors])
 
 
-def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker | None:
+def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker:
+    if maker is None:
+        return Vote()
     if isinstance(maker, str | Processor):
         return Judge(maker)
-    if maker is not None and not isinstance(maker, DecisionMaker):
+    if not isinstance(maker, DecisionMaker):
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker

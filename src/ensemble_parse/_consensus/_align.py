@@ -1,0 +1,145 @@
+"""Which items of several lists are the same item, and in which order they stand."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from ensemble_parse._consensus._node import Leaf, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from ensemble_parse._consensus._node import Collected
+    from ensemble_parse._consensus._vote import Panel
+
+Slot: TypeAlias = "dict[int, int]"
+"""One item: the voters that have it, and where it stands in their lists."""
+
+ALIKE: Final = 0.5
+"""Items less alike than this are different items."""
+
+
+def align(node: Collected, panel: Panel, voters: Sequence[int], lists: Sequence[Sequence[Any]]) -> list[Slot]:
+    """Pair the items of the lists: by their key if they have one, else identical items first, and the rest by likeness.
+
+    Identical items are paired before anything else and never parted, so that an item on which candidates agree is neither
+    lost nor doubled. Without a key the rest goes in rounds, one candidate after another, each assigned at once so that the
+    sum of the likeness is greatest; what is less alike than :data:`ALIKE` is another item.
+    """
+    keys = [[*map(node.by or node.item.key, each)] for each in lists]
+    slots = _identical(voters, keys)
+    if node.by is not None:
+        return slots
+    partial = [slot for slot in slots if len(slot) < len(voters)]
+    alone = {voter for slot in partial for voter in slot}
+    if len(alone) < 2 or not _comparable(node):  # noqa: PLR2004 - one list has nothing to be paired with
+        return slots
+    whole = [slot for slot in slots if len(slot) == len(voters)]
+    return whole + _by_likeness(node, panel, dict(zip(voters, lists, strict=True)), keys, partial)
+
+
+def _identical(voters: Sequence[int], keys: Sequence[Sequence[Hashable]]) -> list[Slot]:
+    """Pair the first with the first of several identical items, the second with the second, and so on."""
+    slots: dict[Hashable, Slot] = {}
+    for voter, each in zip(voters, keys, strict=True):
+        if len(set(each)) == len(each):
+            for at, key in enumerate(each):
+                slots.setdefault((key, 0), {})[voter] = at
+            continue
+        seen: Counter[Hashable] = Counter()
+        for at, key in enumerate(each):
+            slots.setdefault((key, seen[key]), {})[voter] = at
+            seen[key] += 1
+    return list(slots.values())
+
+
+def _comparable(node: Collected) -> bool:
+    """Whether items can be alike without being equal: two numbers or dates cannot."""
+    return not isinstance(node.item, Leaf) or node.item.near is not None or node.item.kind == "text"
+
+
+def _by_likeness(
+    node: Collected,
+    panel: Panel,
+    lists: dict[int, Sequence[Any]],
+    keys: Sequence[Sequence[Hashable]],
+    partial: list[Slot],
+) -> list[Slot]:
+    from ensemble_parse._consensus._similarity import matrix, paired
+
+    weights = _telling(keys) if isinstance(node.item, Record) else None
+    support = {voter: panel.weight(v for slot in partial if voter in slot for v in slot) for voter in lists}
+    rounds = sorted(lists, key=lambda voter: (voter != panel.given, -panel.share(support[voter]), panel.ranks[voter]))
+    placed: list[Slot] = []
+    waiting = partial
+    for voter in rounds:
+        mine = [slot for slot in waiting if voter in slot]
+        waiting = [slot for slot in waiting if voter not in slot]
+        open_ = [slot for slot in placed if voter not in slot]
+        taken: set[int] = set()
+        if mine and open_:
+            likeness = matrix(node.item, _items(panel, lists, mine), _items(panel, lists, open_), weights)
+            for i, slot in enumerate(mine):
+                for j, other in enumerate(open_):
+                    if not slot.keys().isdisjoint(other):
+                        likeness[i, j] = 0.0
+            for i, j in paired(likeness):
+                if likeness[i, j] >= ALIKE:
+                    open_[j].update(mine[i])
+                    taken.add(i)
+        placed += [dict(slot) for i, slot in enumerate(mine) if i not in taken]
+    return placed
+
+
+def _items(panel: Panel, lists: dict[int, Sequence[Any]], slots: Sequence[Slot]) -> list[Any]:
+    trusted = [panel.trusted(slot) for slot in slots]
+    return [lists[voter][slot[voter]] for voter, slot in zip(trusted, slots, strict=True)]
+
+
+def _telling(keys: Sequence[Sequence[Any]]) -> list[float]:
+    """Weigh the parts of records by how well they tell the items of one list apart: a unit that all share says nothing."""
+    items = sum(max(len(each) - 1, 0) for each in keys)
+    if not items:
+        return [1.0] * len(next(each[0] for each in keys if each))
+    columns = [[*zip(*each, strict=True)] for each in keys if each]
+    return [sum(len(set(column)) - 1 for column in part) / items for part in zip(*columns, strict=True)]
+
+
+def in_order(panel: Panel, slots: Sequence[Slot]) -> list[int]:
+    """Order slots so that each stands before those that a majority puts after it.
+
+    Where a majority says nothing, or goes round in a circle, the mean place decides, then the order of trust.
+    """
+    places: dict[int, list[tuple[int, int]]] = {}
+    for at, slot in enumerate(slots):
+        for voter, place in slot.items():
+            places.setdefault(voter, []).append((place, at))
+    if panel.given in places:
+        # An answer that stands has its order; what it does not have comes last.
+        standing = [at for _, at in sorted(places[panel.given])]
+        return standing + [at for at in range(len(slots)) if panel.given not in slots[at]]
+    # Places are counted among the slots, from 0 to 1: an item more or less in front moves nobody.
+    mean = [0.0] * len(slots)
+    for voter, each in places.items():
+        each.sort()
+        for rank, (_, at) in enumerate(each):
+            mean[at] += panel.weights[voter] * (rank + 1) / len(each)
+    for at, slot in enumerate(slots):
+        mean[at] = round(mean[at] / panel.weight(slot), 9)
+    first = sorted(range(len(slots)), key=lambda at: (mean[at], min((panel.ranks[v], p) for v, p in slots[at].items())))
+    rank = {at: i for i, at in enumerate(first)}
+    if all(rank[a] < rank[b] for each in places.values() for (_, a), (_, b) in zip(each, each[1:], strict=False)):
+        return first
+
+    def majority(a: int, b: int) -> int:
+        lead = sum(
+            panel.weights[voter] * (1 if slots[b][voter] < place else -1)
+            for voter, place in slots[a].items()
+            if voter in slots[b]
+        )
+        share = panel.share(lead)
+        return (share > 0) - (share < 0) or rank[a] - rank[b]
+
+    return sorted(first, key=functools.cmp_to_key(majority))
