@@ -103,7 +103,11 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
     origin = typing.get_origin(node.type) or node.type
     for name, hint in _hints(node.type).items():
         part = _part(compiler, node, name, hint, path, paths)
-        if name not in origin.__required_keys__:
+        # The keys that the class calls required are wrong where annotations are strings.
+        told = typing.get_origin(hint)
+        if told is typing_extensions.NotRequired or (
+            name in origin.__optional_keys__ and told is not typing_extensions.Required
+        ):
             from ensemble_parse._consensus._unions import optional
 
             part.node = optional(part.node)

@@ -190,8 +190,11 @@ class Verdicts(Mapping[str, Verdict]):
             else:
                 rest.append((voter, value))
         presences = [each.presence for each in poll.members if each.presence is not None]
+        less = sum(lost(each, self._outcome.chosen(each)) for each in presences if each.standing != "rule")
         if any(map(self._undecided, presences)):
             how: How = "undecided"
+        elif self._label is not None and (less or any(each.standing != "majority" for each in presences)):
+            how = self._label
         elif len(voters) == len(self._names):
             how = "unanimous"
         elif any(each.place in self._outcome.choices for each in presences):
@@ -199,7 +202,6 @@ class Verdicts(Mapping[str, Verdict]):
         else:
             how = "rule" if poll.node.rules.get("combine") is not None else "majority"
         margin = min((self._lead(each) for each in presences), default=1.0)
-        less = sum(lost(each, self._outcome.chosen(each)) for each in presences if each.standing != "rule")
         value = self._outcome.value(poll)
         how = "undecided" if doubt else how
         return self._verdict(value, voters, sorted(rest, key=lambda each: each[0]), how, margin=margin, less=less)
