@@ -441,10 +441,10 @@ async def test_unknown_prices_stay_unknown(server: Loopback) -> None:
 
 
 async def test_ties_fall_to_weight_then_trust() -> None:
-    """Without a decision maker the answer with the most weight wins, ties fall to the order of trust and are said."""
+    """Without a decision maker every field is voted upon, the most weight wins, ties fall to the order of trust and are said."""
     client = ScriptedClient({"a/1": ["1"], "b/2": ["2"], "c/3": ["2"]})
     result = await Ensemble(["a/1", "b/2", "c/3"], client=client).run("Go", int)
-    assert (result.output, result.decision.method, result.status) == (2, "plurality", "complete")
+    assert (result.output, result.decision.method, result.status) == (2, "vote", "complete")
     result = await Ensemble(["a/1", "b/2"], client=client).run("Go", int)
     assert (result.output, [reason.kind for reason in result.reasons]) == (1, ["undecided"])
     result = await Ensemble(["a/1", Processor("b/2", weight=1.5)], client=client).run("Go", int)
@@ -553,7 +553,7 @@ def test_results_show_who_said_what() -> None:
     console = Console(width=150, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
     console.print(result)
     text = console.export_text()
-    for word in ("vendor", "ACME", "67%", "a/1", "plurality"):
+    for word in ("vendor", "ACME", "67%", "a/1", "vote"):
         assert word in text
     page = result._repr_html_()
     assert "<script>" not in page

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ensemble_parse._consensus import account
+from ensemble_parse._consensus import account, shape
 from ensemble_parse._decision import Case, DecisionMaker, Vote
 from ensemble_parse._errors import (
     AllProcessorsFailed,
@@ -26,10 +26,12 @@ from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
-    from ensemble_parse._models import Messages
+    from ensemble_parse._models import How, Messages, Verdict
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
@@ -242,7 +244,8 @@ class Ensemble:
     # -- the steps of one call, in order --------------------------------------------------------------------------
 
     async def _fits(self, request: Request[Any]) -> tuple[Fit, ...]:
-        """Find out that everybody can be asked before anybody is."""
+        """Find out that everybody can be asked, and the answers decided upon, before anybody is."""
+        shape(request.format.type, self.decision_maker.rules if isinstance(self.decision_maker, Vote) else None)
         return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in self.processors])
 
     async def _candidates(
@@ -287,7 +290,7 @@ class Ensemble:
         return replace(
             decision,
             reasons=(*late, *decision.reasons),
-            verdicts=decision.verdicts or account(decision.output, candidates, request.format.type, how="judge"),
+            verdicts=decision.verdicts or _account(decision, candidates, request),
             names=tuple(candidate.name for candidate in candidates),
         )
 
@@ -326,6 +329,13 @@ def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMa
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker
+
+
+def _account(
+    decision: Decision[T], candidates: Sequence[Candidate[T]], request: Request[T]
+) -> Mapping[str, Verdict]:
+    how: How = "judge" if decision.by else "chosen"
+    return account(decision.output, candidates, request.format.type, how=how)
 
 
 def _past(deadline: float | None) -> bool:

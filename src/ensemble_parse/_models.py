@@ -30,6 +30,7 @@ How: TypeAlias = Literal[
     "similarity",
     "ignored",
     "judge",
+    "chosen",
     "repaired",
     "derived",
 ]
@@ -188,7 +189,8 @@ class Verdict:
     * ``rule``: a rule made it of what they say;
     * ``similarity``: a long text that nobody repeats; the most trusted candidate's stands, see ``similarity``;
     * ``ignored``: it is no matter of agreement; the most trusted candidate's stands;
-    * ``judge``: the decision maker's model, or the decision maker, chose it;
+    * ``judge``: a judge chose it;
+    * ``chosen``: another decision maker did, against or without a majority;
     * ``repaired``: what was voted is not valid together, and this is what gave way;
     * ``derived``: the class itself wrote it while it validated the rest.
 
@@ -208,7 +210,7 @@ class Verdict:
     agreement: float
     supporters: tuple[str, ...]
     dissenters: tuple[Dissent, ...] = ()
-    how: How = "judge"
+    how: How = "chosen"
     margin: float = 0.0
     lost: float = 0.0
     similarity: float | None = None

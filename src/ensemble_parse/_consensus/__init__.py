@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
+from ensemble_parse._consensus._shape import shape
 from ensemble_parse._consensus._survey import Survey, account, medoid
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, R
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._rules import FieldRule
 
-__all__ = ["Answer", "Contest", "Place", "Survey", "account", "consensus", "medoid"]
+__all__ = ["Answer", "Contest", "Place", "Survey", "account", "consensus", "medoid", "shape"]
 
 
 @overload
@@ -92,6 +93,7 @@ def consensus(
         from ensemble_parse._format import response_format as prepare
 
         format_ = prepare(response_format)
+        shape(format_.type, rules)
     told = [
         _candidate(
             each if isinstance(each, Candidate) or format_ is None else format_.coerce(each),

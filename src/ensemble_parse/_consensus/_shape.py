@@ -109,7 +109,7 @@ class Compiler:
         if origin is str or (isinstance(origin, type) and issubclass(origin, str) and not issubclass(origin, enum.Enum)):
             return leaf_rules(Leaf(type=type_, kind="text", key=values.text), rules, path)
         if origin in (float, decimal.Decimal):
-            return leaf_rules(Leaf(type=type_, kind="number", key=values.number, near=values.near), rules, path)
+            return leaf_rules(Leaf(type=type_, kind="number", key=values.number, near=values.near_numbers), rules, path)
         if isinstance(origin, type) and issubclass(origin, _AS_IS):
             kind: Literal["number", "exact"] = "number" if origin is int else "exact"
             return leaf_rules(Leaf(type=type_, kind=kind, key=lambda value: value), rules, path)

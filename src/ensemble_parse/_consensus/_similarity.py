@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
+from ensemble_parse._rules import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -37,7 +38,10 @@ def matrix(node: Node, left: Sequence[Any], right: Sequence[Any], weights: Seque
         return _records(node, left, right, weights)
     if isinstance(node, Leaf):
         texts = node.kind in ("text", "any") and all(isinstance(each, str) for each in (*left, *right))
-        return _texts(node, left, right) if texts else _equal(node, left, right)
+        if texts:
+            return _texts(node, left, right)
+        told = node.rules.get("compare")
+        return _near(told, left, right) if isinstance(told, Tolerance) else _equal(node, left, right)
     if isinstance(node, Union):
         out = np.zeros((len(left), len(right)))
         kinds = [node.pick(each) for each in left], [node.pick(each) for each in right]
@@ -73,6 +77,20 @@ def _equal(node: Node, left: Sequence[Any], right: Sequence[Any]) -> Matrix:
     codes: dict[Hashable, int] = {}
     a, b = ([codes.setdefault(node.key(each), len(codes)) for each in side] for side in (left, right))
     return np.equal.outer(np.array(a), np.array(b)).astype(np.float64)
+
+
+def _near(told: Tolerance, left: Sequence[Any], right: Sequence[Any]) -> Matrix:
+    import numpy as np
+
+    a, b = (np.array([float(each) if values.is_number(each) else np.nan for each in side]) for side in (left, right))
+    return np.isclose(a[:, None], b[None, :], rtol=told.rel, atol=told.abs).astype(np.float64)
+
+
+def distances(left: Sequence[int], right: Sequence[int]) -> Matrix:
+    """Say how many places every one on the left is from every one on the right."""
+    import numpy as np
+
+    return np.abs(np.subtract.outer(np.array(left, dtype=np.float64), np.array(right, dtype=np.float64)))
 
 
 def _texts(node: Leaf, left: Sequence[str], right: Sequence[str]) -> Matrix:

@@ -142,11 +142,11 @@ def account(
         how: what a path is where the candidates alone would not have decided it so.
         rules: as for :func:`consensus`.
     """
-    panel = Panel.of([each.weight for each in candidates])
+    panel = Panel.of([each.weight for each in candidates]).with_given()
     said = [*(each.output for each in candidates), output]
     node, wrapped = _root(type_, said, rules)
-    polled = survey(node, panel.with_given(), range(len(said)), [(each,) for each in said] if wrapped else said)
-    return Verdicts(polled, Outcome(panel), panel.with_given(), [each.name for each in candidates], how)
+    polled = survey(node, panel, range(len(said)), [(each,) for each in said] if wrapped else said)
+    return Verdicts(polled, Outcome(panel), panel, [each.name for each in candidates], how)
 
 
 def _root(

@@ -130,7 +130,8 @@ class Verdicts(Mapping[str, Verdict]):
         standing = self._outcome.standing.get(poll.place)
         if standing is not None:
             label: How | None = "repaired" if poll.place in self._outcome.repaired else "derived"
-            told = Verdicts(standing, type(self._outcome)(self._panel), self._panel.with_given(), self._names, label)
+            panel = self._panel.with_given()
+            told = Verdicts(standing, type(self._outcome)(panel), panel, self._names, label, must_agree=self._must_agree)
             yield from told._below(standing, path, doubt=doubt, agreed=agreed)  # noqa: SLF001 - the same class
             return
         for name, part in poll.parts.items():
