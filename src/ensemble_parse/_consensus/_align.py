@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -127,12 +128,16 @@ def in_order(panel: Panel, slots: Sequence[Slot]) -> list[int]:
     support = [panel.weight(slot) for slot in slots]
     most = max(support, default=0.0) / 2
     order = _by_majority(panel, slots, [at for at in range(len(slots)) if support[at] >= most])
-    few = [at for at in range(len(slots)) if support[at] < most]
-    for at in sorted(few, key=lambda at: -support[at]):
-        voter = panel.trusted(slots[at])
-        before = [i for i, other in enumerate(order) if slots[other].get(voter, len(slots)) < slots[at][voter]]
-        order.insert(max(before, default=-1) + 1, at)
-    return order
+    ranks = {at: (rank, -1, 0) for rank, at in enumerate(order)}
+    lines = {voter: sorted((slots[at][voter], at) for at in order if voter in slots[at]) for voter in range(len(panel.ranks))}
+    for at in range(len(slots)):
+        if support[at] < most:
+            voter = panel.trusted(slots[at])
+            place = slots[at][voter]
+            behind = bisect.bisect(lines[voter], (place,)) - 1
+            after = ranks[lines[voter][behind][1]][0] if behind >= 0 else -1
+            ranks[at] = (after, panel.ranks[voter], place)
+    return sorted(ranks, key=ranks.__getitem__)
 
 
 def _by_majority(panel: Panel, slots: Sequence[Slot], some: Sequence[int]) -> list[int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic
 
 from ensemble_parse._consensus._cohere import Outcome
-from ensemble_parse._consensus._contests import Contest, contests, unsettled
+from ensemble_parse._consensus._contests import Contest, Question, contests, questions, unsettled
 from ensemble_parse._consensus._merge import survey
 from ensemble_parse._consensus._node import Leaf, Record
+from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
 from ensemble_parse._consensus._shape import shape, unwrapped
 from ensemble_parse._consensus._verdicts import Verdicts
@@ -88,14 +89,13 @@ class Survey(Generic[T]):
         value = outcome.value(self._poll)
         output = value[0] if self._wrapped else value
         verdicts = Verdicts(self._poll, outcome, self._panel, self._names, must_agree=self._must_agree)
-        contested = [*verdicts.contested()]
-        told = [(path, verdict) for path, verdict in contested if verdict.how in LOOK]
+        told = [*verdicts.doubtful()]
         trusted = sorted(range(len(self.candidates)), key=self._panel.ranks.__getitem__)
         same = next((self.candidates[i] for i in trusted if self.candidates[i].output is output), None)
         if len(self.candidates) == 1:
             method = "only one"
         else:
-            method = "unanimous" if all(verdict.how == "unanimous" for _, verdict in contested) else "vote"
+            method = "unanimous" if all(map(_undisputed, questions(self._poll, outcome))) else "vote"
         return Decision(
             output=output,
             method=method,
@@ -106,10 +106,6 @@ class Survey(Generic[T]):
             review=tuple(path for path, _ in told),
             names=tuple(self._names),
         )
-
-
-LOOK = ("undecided", "plurality", "repaired", "derived")
-"""What a person should look at."""
 
 
 def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:  # noqa: ANN401 - whatever Pydantic takes
@@ -163,6 +159,13 @@ def _root(
     if isinstance(node, Leaf) or (isinstance(node, Record) and unwrapped(type_)[0] is type_):
         return node, False
     return around(type_, node), True
+
+
+def _undisputed(question: Question) -> bool:
+    poll = question.poll
+    if isinstance(poll, Members):
+        return poll.ordered is None or len(poll.ordered) == len(poll.voters)
+    return isinstance(poll, Agreed) or len(poll.options) == 1
 
 
 def _undecided(told: Sequence[tuple[str, Any]]) -> Iterator[Reason]:

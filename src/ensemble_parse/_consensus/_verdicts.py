@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic_core import to_jsonable_python
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ensemble_parse._consensus._polls import Member, Poll
     from ensemble_parse._consensus._vote import Panel
     from ensemble_parse._models import How
+
+LOOK: Final = ("undecided", "plurality", "repaired", "derived")
+"""What a person should look at."""
 
 Said: TypeAlias = "tuple[int, Any]"
 
@@ -84,10 +87,12 @@ class Verdicts(Mapping[str, Verdict]):
             self._made = dict(self._below(self._poll, "", doubt=False))
         return self._made
 
-    def contested(self) -> Iterator[tuple[str, Verdict]]:
-        """Go through the paths on which candidates differ, without a look at the others."""
-        for path, verdict in self._below(self._poll, "", doubt=False, agreed=False):
-            yield path, verdict()
+    def doubtful(self) -> Iterator[tuple[str, Verdict]]:
+        """Go through the paths that a person should look at, past those with a majority."""
+        for path, make in self._below(self._poll, "", doubt=False, agreed=False):
+            verdict = make()
+            if verdict.how in LOOK:
+                yield path, verdict
 
     # -- what there is to say -------------------------------------------------------------------------------------
 
@@ -106,7 +111,8 @@ class Verdicts(Mapping[str, Verdict]):
             for below, value in _leaves(poll.node, poll.value, path) if agreed else ():
                 yield below, partial(self._agreed, poll.voters, value, doubt=doubt)
         elif isinstance(poll, Ballot):
-            yield path, partial(self._ballot, poll, doubt=doubt)
+            if agreed or doubt or self._must_agree or poll.standing != "majority" or poll.place in self._outcome.choices:
+                yield path, partial(self._ballot, poll, doubt=doubt)
         elif isinstance(poll, Shared):
             yield path, partial(self._shared, poll, doubt=doubt)
         elif isinstance(poll, Fork):
@@ -132,7 +138,7 @@ class Verdicts(Mapping[str, Verdict]):
             label: How | None = "repaired" if poll.place in self._outcome.repaired else "derived"
             panel = self._panel.with_given()
             told = Verdicts(standing, type(self._outcome)(panel), panel, self._names, label, must_agree=self._must_agree)
-            yield from told._below(standing, path, doubt=doubt, agreed=agreed)  # noqa: SLF001 - the same class
+            yield from told._below(standing, path, doubt=doubt)  # noqa: SLF001 - the same class
             return
         for name, part in poll.parts.items():
             yield from self._below(part, join(path, poll.node.parts[name].step), doubt=doubt, agreed=agreed)
