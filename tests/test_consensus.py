@@ -16,7 +16,16 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import pydantic
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, computed_field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    RootModel,
+    computed_field,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import NotRequired, TypeAliasType, TypedDict
 
 from ensemble_parse import Candidate, ConfigurationError, Decision, Items, consensus
@@ -182,9 +191,10 @@ def test_a_verdict_says_who_said_what() -> None:
 
 def test_a_repair_says_what_it_cost() -> None:
     """What gave way is marked, for review, with the support that was given up; the result is degraded."""
-    decision = consensus([Invoice(net=100, tax=20, total=120), Invoice(net=100, tax=10, total=110)] * 1 + [
-        Invoice(net=110, tax=10, total=120)
-    ])
+    decision = consensus(
+        [Invoice(net=100, tax=20, total=120), Invoice(net=100, tax=10, total=110)] * 1
+        + [Invoice(net=110, tax=10, total=120)]
+    )
     verdict = decision.verdicts["tax"]
     assert (verdict.how, verdict.lost, verdict.margin) == ("repaired", pytest.approx(1 / 3), pytest.approx(-1 / 3))
     assert decision.review == ("tax",)
@@ -447,7 +457,10 @@ def test_what_is_not_the_models_word_is_left_alone() -> None:
 
 def test_candidates_are_not_changed() -> None:
     """Deciding reads the candidates and leaves them as they are."""
-    said = [Extras.model_validate({"name": "a", "tags": ["x", "y"]}), Extras.model_validate({"name": "b", "tags": ["x"]})]
+    said = [
+        Extras.model_validate({"name": "a", "tags": ["x", "y"]}),
+        Extras.model_validate({"name": "b", "tags": ["x"]}),
+    ]
     before = copy.deepcopy(said)
     consensus(said)
     assert said == before
@@ -465,12 +478,17 @@ def test_unanimity_returns_the_object_itself() -> None:
 def test_one_candidate_is_a_decision() -> None:
     """With one candidate it is that, and nobody dissents."""
     decision = consensus([Named(name="a")])
-    assert (decision.method, told(decision)) == ("only one", {"name": (1.0, "unanimous"), "quantity": (1.0, "unanimous")})
+    assert (decision.method, told(decision)) == (
+        "only one",
+        {"name": (1.0, "unanimous"), "quantity": (1.0, "unanimous")},
+    )
 
 
 def test_long_texts_are_no_vote() -> None:
     """Prose that nobody repeats is the most trusted candidate's, with how alike the others are."""
-    texts = [f"The committee approved the budget for the coming year with {n} votes against." for n in ("two", "no", "ten")]
+    texts = [
+        f"The committee approved the budget for the coming year with {n} votes against." for n in ("two", "no", "ten")
+    ]
     verdict = consensus(texts, weights=[1, 2, 1]).verdicts[""]
     assert (verdict.value, verdict.how, verdict.agreement) == (texts[1], "similarity", 0.5)
     assert verdict.similarity is not None

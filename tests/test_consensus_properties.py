@@ -118,7 +118,9 @@ def paired_by_likeness(type_: Any) -> bool:
     if isinstance(type_, type) and issubclass(type_, BaseModel):
         return any(paired_by_likeness(info.annotation) for info in type_.model_fields.values())
     inner = typing.get_args(type_)
-    parted = typing.get_origin(type_) is list and (typing.get_args(inner[0]) or not issubclass(inner[0], str | int | float))
+    parted = typing.get_origin(type_) is list and (
+        typing.get_args(inner[0]) or not issubclass(inner[0], str | int | float)
+    )
     return bool(parted) or any(map(paired_by_likeness, inner))
 
 
@@ -216,7 +218,10 @@ class Line(BaseModel):
 
 
 LINES = st.builds(
-    Line, name=st.sampled_from(["bolt", "nut", "washer"]), text=st.sampled_from(["steel", "brass"]), count=st.integers(1, 2)
+    Line,
+    name=st.sampled_from(["bolt", "nut", "washer"]),
+    text=st.sampled_from(["steel", "brass"]),
+    count=st.integers(1, 2),
 )
 
 

@@ -62,7 +62,13 @@ RULES: dict[str, tuple[Any, FieldRule, list[Any], Any, float]] = {
     "similar text": (str, Text(similar=0.8), ["Acme Corp", "Zeta", "Acme Corp.", "Acme Corps"], "Acme Corp", 0.75),
     "tolerance": (float, Tolerance(rel=0.01), [7.0, 100.0, 100.9], 100.0, 2 / 3),
     "tolerance is not carried over": (int, Tolerance(abs=1), [1, 2, 3, 9], 2, 0.75),
-    "tolerance of decimals": (Decimal, Tolerance(abs=0.05), [Decimal("1.00"), Decimal("1.05"), Decimal(2)], Decimal("1.00"), 2 / 3),
+    "tolerance of decimals": (
+        Decimal,
+        Tolerance(abs=0.05),
+        [Decimal("1.00"), Decimal("1.05"), Decimal(2)],
+        Decimal("1.00"),
+        2 / 3,
+    ),
     "tolerance and nothing": (float | None, Tolerance(abs=1), [None, 1.0, 1.5], 1.0, 2 / 3),
     "median": (int, Median(), [1, 5, 100], 5, 1 / 3),
     "median of two": (float, Median(), [1.0, 2.0], 1.5, 0.0),
@@ -135,8 +141,18 @@ def test_rules_reach_everywhere_by_path() -> None:
         "pair[1]": Exact(),
     }
     said = [
-        Order(lines=[Line(sku="A", price=1, tags=["x"])], prices={"a": 1}, total=Money(amount=1, currency="EUR"), pair=(1, "a")),
-        Order(lines=[Line(sku="A", price=1.05, tags=["y"])], prices={"a": 1.5}, total=Money(amount=1, currency="USD"), pair=(1, "A")),
+        Order(
+            lines=[Line(sku="A", price=1, tags=["x"])],
+            prices={"a": 1},
+            total=Money(amount=1, currency="EUR"),
+            pair=(1, "a"),
+        ),
+        Order(
+            lines=[Line(sku="A", price=1.05, tags=["y"])],
+            prices={"a": 1.5},
+            total=Money(amount=1, currency="USD"),
+            pair=(1, "A"),
+        ),
         Order(lines=[Line(sku="A", price=3)], prices={"a": 9}, total=Money(amount=2, currency="USD"), pair=(2, "A")),
         Order(lines=[Line(sku="A", price=4)], prices={"a": 1}, total=Money(amount=1, currency="eur"), pair=(1, "A")),
     ]

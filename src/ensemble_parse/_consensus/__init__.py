@@ -9,7 +9,7 @@ In the order of reading: ``_node`` (what a type looks like), ``_values`` (when t
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
@@ -113,6 +113,5 @@ def _candidate(said: Any, at: int, name: str | None, weight: float | None) -> Ca
         name = name or f"candidate {at + 1}"
         weight = 1.0 if weight is None else weight
         return Candidate(name=name, processor=name, position=at, model="", output=said, weight=weight)
-    return replace(
-        said, name=said.name if name is None else name, weight=said.weight if weight is None else weight
-    )
+    told = cast("Candidate[Any]", said)
+    return replace(told, name=told.name if name is None else name, weight=told.weight if weight is None else weight)

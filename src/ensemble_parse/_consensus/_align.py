@@ -122,14 +122,17 @@ def in_order(panel: Panel, slots: Sequence[Slot]) -> list[int]:
     as a majority puts it before its neighbour ("local Kemenization", Dwork and others, 2001). Where nothing decides, it is
     the order of trust. Items that few have come in after the others: one list's word must not come between the rest.
     """
-    if panel.given is not None:
+    given = panel.given
+    if given is not None:
         # An answer that stands has its order; what it does not have comes last.
-        return sorted(range(len(slots)), key=lambda at: slots[at].get(panel.given, len(slots) + at))
+        return sorted(range(len(slots)), key=lambda at: slots[at].get(given, len(slots) + at))
     support = [panel.weight(slot) for slot in slots]
     most = max(support, default=0.0) / 2
     order = _by_majority(panel, slots, [at for at in range(len(slots)) if support[at] >= most])
     ranks = {at: (rank, -1, 0) for rank, at in enumerate(order)}
-    lines = {voter: sorted((slots[at][voter], at) for at in order if voter in slots[at]) for voter in range(len(panel.ranks))}
+    lines = {
+        voter: sorted((slots[at][voter], at) for at in order if voter in slots[at]) for voter in range(len(panel.ranks))
+    }
     for at in range(len(slots)):
         if support[at] < most:
             voter = panel.trusted(slots[at])
@@ -151,12 +154,12 @@ def _by_majority(panel: Panel, slots: Sequence[Slot], some: Sequence[int]) -> li
         for rank, (_, at) in enumerate(each):
             ranked[at].append(((rank + 0.5) / len(each), voter))
 
-    def place(at: int) -> tuple[float, tuple[int, int]]:
+    def middle(at: int) -> tuple[float, tuple[int, int]]:
         first = panel.trusted(slots[at])
         return _median(panel, sorted(ranked[at])), (panel.ranks[first], slots[at][first])
 
     order: list[int] = []
-    for at in sorted(some, key=place):
+    for at in sorted(some, key=middle):
         to = len(order)
         while to and _before(panel, slots[at], slots[order[to - 1]]):
             to -= 1

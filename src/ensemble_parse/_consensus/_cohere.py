@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._merge import survey
@@ -34,6 +34,7 @@ class Outcome:
     """What the polls come to.
 
     Attributes:
+        panel: who votes.
         choices: the option chosen where it is not the winner, by the ballot's place.
         repaired: the places among them that coherence chose.
         standing: polls that account for a value which is nobody's blend: a whole candidate's, or what a class made of it.
@@ -45,7 +46,7 @@ class Outcome:
         self.repaired: set[Place] = set()
         self.standing: dict[Place, Poll] = {}
         self._taken: dict[Place, Any] = {}
-        self._panel = panel
+        self.panel = panel
         self._trial = trial
 
     def chosen(self, ballot: Ballot) -> int:
@@ -79,7 +80,7 @@ class Outcome:
         if not isinstance(poll.node, Collected):
             return {each.step: self.value(each.poll) for each in inside}
         items = [self.value(each.poll) for each in inside]
-        kind = type(poll.values[0])
+        kind = cast("Any", type(poll.values[0]))
         return items if kind is list else kind(items)
 
     def _record(self, poll: Parts) -> Any:  # noqa: ANN401 - an object of the record's type
@@ -98,7 +99,9 @@ class Outcome:
 
     def _whole(self, poll: Parts, parts: Mapping[str | int, Any]) -> Any:  # noqa: ANN401
         """Find the candidate whose object this is already."""
-        for _, (said, row) in sorted(zip(poll.voters, poll.rows, strict=True), key=lambda each: self._panel.ranks[each[0]]):
+        for _, (said, row) in sorted(
+            zip(poll.voters, poll.rows, strict=True), key=lambda each: self.panel.ranks[each[0]]
+        ):
             if all(values.same(a, b) for a, b in zip(parts.values(), row, strict=True)):
                 return said
         return None
@@ -131,16 +134,18 @@ class Outcome:
                 names.discard(str(name))
 
     def _stand(self, poll: Parts, value: Any) -> None:  # noqa: ANN401
-        panel = self._panel.with_given()
-        voters = (*poll.voters, len(self._panel.weights))
-        self.standing[poll.place] = survey(poll.node, panel, voters, [*(said for said, _ in poll.rows), value], poll.place)
+        panel = self.panel.with_given()
+        voters = (*poll.voters, len(self.panel.weights))
+        self.standing[poll.place] = survey(
+            poll.node, panel, voters, [*(said for said, _ in poll.rows), value], poll.place
+        )
 
     # -- repair ---------------------------------------------------------------------------------------------------
 
     def _repaired(self, poll: Parts, error: Exception) -> Any:  # noqa: ANN401
         nearest, bound = self._nearest(poll)
         for changed in _combinations(poll, self, _named(error), bound):
-            trial = Outcome(self._panel, self.choices | changed, trial=True)
+            trial = Outcome(self.panel, self.choices | changed, trial=True)
             trial._taken = self._taken  # noqa: SLF001 - the same class
             try:
                 trial.value(poll)
@@ -160,8 +165,8 @@ class Outcome:
 
     def _nearest(self, poll: Parts) -> tuple[Any, float]:
         """Find the whole candidate that loses the least support."""
-        losses = [self._panel.share(self._loss(poll, voter)) for voter in poll.voters]
-        at = min(range(len(losses)), key=lambda i: (losses[i], self._panel.ranks[poll.voters[i]]))
+        losses = [self.panel.share(self._loss(poll, voter)) for voter in poll.voters]
+        at = min(range(len(losses)), key=lambda i: (losses[i], self.panel.ranks[poll.voters[i]]))
         return poll.rows[at][0], losses[at]
 
     def _loss(self, poll: Poll, voter: int) -> float:
@@ -213,16 +218,14 @@ def ballots(poll: Poll, outcome: Outcome) -> Iterator[Ballot]:
             yield from ballots(part, outcome)
 
 
-def _combinations(
-    poll: Parts, outcome: Outcome, named: set[str], bound: float
-) -> Iterator[dict[Place, int]]:
+def _combinations(poll: Parts, outcome: Outcome, named: set[str], bound: float) -> Iterator[dict[Place, int]]:
     """Yield other combinations of what was voted, the least support lost first, up to a loss of less than the bound.
 
     Of equal losses those come first that change only what the validator named.
     """
-    panel = outcome._panel  # noqa: SLF001 - the same module
+    panel = outcome.panel
     depth = len(poll.place)
-    open_ = []
+    open_: list[tuple[Place, int, float, list[tuple[float, int]]]] = []
     for ballot in ballots(poll, outcome):
         start = outcome.chosen(ballot)
         others = [(panel.share(lost(ballot, i)), i) for i in range(len(ballot.options)) if i != start]
@@ -258,4 +261,3 @@ def _named(error: Exception) -> set[str]:
     if not isinstance(error, ValidationError):
         return set()
     return {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False) if each["loc"]}
-

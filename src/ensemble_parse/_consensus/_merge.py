@@ -65,7 +65,9 @@ def _leaf(node: Node, panel: Panel, voters: tuple[int, ...], said: Sequence[Any]
         value = combine.function([said[i] for i in order], [panel.weights[voters[i]] for i in order])
         return _ruled(node, place, voters, said, options, value, "rule")
     if isinstance(combine, Median | Mean) and values.is_number(options[0].value):
-        numbers = [(each, panel.weights[voter]) for each, voter in zip(said, voters, strict=True) if values.is_number(each)]
+        numbers = [
+            (each, panel.weights[voter]) for each, voter in zip(said, voters, strict=True) if values.is_number(each)
+        ]
         value = _median(numbers) if isinstance(combine, Median) else _mean(numbers)
         return _ruled(node, place, voters, said, options, value, "rule")
     if node.kind == "text" and len(options) == len(voters) and min(map(_length, said)) > LONG:
@@ -118,7 +120,7 @@ def _fork(node: Union, panel: Panel, voters: tuple[int, ...], said: Sequence[Any
     if all(each is chosen[0] for each in chosen):
         return survey(chosen[0], panel, voters, said, place)
     options = vote(panel, voters, chosen, id)
-    branches = []
+    branches: list[Poll] = []
     for number, option in enumerate(options):
         at = [i for i, each in enumerate(chosen) if each is option.value]
         below = (*place, number)

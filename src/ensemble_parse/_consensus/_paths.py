@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import FieldRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ensemble_parse._consensus._node import Step
 
@@ -62,7 +63,7 @@ class PathRules:
             here = root
             for step in steps:
                 here = here.below.setdefault(step, cls())
-            several = [given] if isinstance(given, FieldRule) or not hasattr(given, "__iter__") else list(given)
+            several: list[Any] = list(given) if isinstance(given, Iterable) else [given]
             for rule in several:
                 if not isinstance(rule, FieldRule):
                     message = f"rules[{path!r}]: {rule!r} is no rule; give one such as Tolerance(rel=0.01)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import typing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import typing_extensions
 
@@ -25,10 +25,11 @@ EXTRA: Final = "(extra)"
 """The part of a model that holds the fields it was given beyond its own."""
 
 
-def is_record(origin: Any) -> bool:  # noqa: ANN401 - any annotation
+def is_record(origin: object) -> bool:
     """Whether a type has named parts; fixed tuples, which need their arguments, aside."""
     if not isinstance(origin, type):
         return False
+    origin = cast("type[Any]", origin)
     return (
         hasattr(origin, "__pydantic_fields__")
         or dataclasses.is_dataclass(origin)
@@ -41,7 +42,7 @@ def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | No
     """Fill a record's node in: it exists already, since its parts may contain it."""
     from pydantic import BaseModel
 
-    origin = typing.get_origin(node.type) or node.type
+    origin: Any = typing.get_origin(node.type) or node.type
     if issubclass(origin, BaseModel):
         _model(compiler, node, path, paths)
     elif origin is tuple:
@@ -73,7 +74,9 @@ def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None)
         cls.model_rebuild()
     for name, info in cls.model_fields.items():
         marks = tuple(each for each in info.metadata if isinstance(each, FieldRule))
-        part = _part(compiler, node, name, info.annotation, path, paths, marks=marks, transparent=issubclass(cls, RootModel))
+        part = _part(
+            compiler, node, name, info.annotation, path, paths, marks=marks, transparent=issubclass(cls, RootModel)
+        )
         part.fresh, part.description = info.default_factory is not None, info.description
     if cls.model_config.get("extra") == "allow":
         # Undeclared, so keyed by what they are, and a path of the mapping may name any of them.
@@ -94,7 +97,7 @@ def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a 
     from pydantic import RootModel
 
     if issubclass(cls, RootModel):
-        return cls.model_validate(parts["root"])
+        return cast("Any", cls.model_validate(parts["root"]))
     data = {name: value for name, value in parts.items() if name != EXTRA} | parts.get(EXTRA, {})
     return cls.model_validate(data, by_alias=False, by_name=True)
 
@@ -140,7 +143,7 @@ def _part(  # noqa: PLR0913 - what a part is made of
     return part
 
 
-def _groups(node: Record, origin: type, path: str) -> None:
+def _groups(node: Record, origin: Any, path: str) -> None:
     told: list[Together] = [*getattr(origin, ON_CLASS, ())]
     group = node.rules.get("group")
     if isinstance(group, Together):
@@ -149,7 +152,9 @@ def _groups(node: Record, origin: type, path: str) -> None:
     for each in told:
         for name in each.fields:
             if name not in node.parts:
-                message = f"{path or 'the answer'}: {each!r}: no field {name!r}{did_you_mean(name, map(str, node.parts))}"
+                message = (
+                    f"{path or 'the answer'}: {each!r}: no field {name!r}{did_you_mean(name, map(str, node.parts))}"
+                )
                 raise ConfigurationError(message)
             if name in taken:
                 message = f"{path or 'the answer'}: {name!r} stands in two Together rules; put them in one"
@@ -189,7 +194,6 @@ def _validated(type_: Any) -> Callable[[Any], Any]:  # noqa: ANN401
         return adapter[0].validate_python(parts, by_alias=False, by_name=True)
 
     return make
-
 
 
 def around(type_: Any, inner: Node) -> Record:  # noqa: ANN401

@@ -47,7 +47,9 @@ def check(rules: dict[RuleKind, FieldRule], kind: Kind, path: str) -> dict[RuleK
     for rule in rules.values():
         if kind not in rule.fits:
             fits = ", ".join(_SAID.get(each, f"{each} values") for each in rule.fits if each != "any")
-            message = f"{path or 'the answer'}: {rule!r} does not fit {_SAID.get(kind, f'{kind} values')}; it is for {fits}"
+            message = (
+                f"{path or 'the answer'}: {rule!r} does not fit {_SAID.get(kind, f'{kind} values')}; it is for {fits}"
+            )
             raise ConfigurationError(message)
     return rules
 

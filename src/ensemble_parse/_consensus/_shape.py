@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc as abc
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import typing_extensions
 
 from ensemble_parse._consensus import _values as values
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, or_absent
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
 from ensemble_parse._consensus._records import is_record, record_of
 from ensemble_parse._consensus._rules import check, leaf_rules, merged
 from ensemble_parse._errors import ConfigurationError
-from ensemble_parse._rules import AnyOf, FieldRule, Items
+from ensemble_parse._rules import FieldRule, Items
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -106,7 +105,9 @@ class Compiler:
             return self._collected(type_, origin, arguments, path, paths, rules)
         if origin in _DICTS:
             return self._table(type_, arguments, path, paths, rules)
-        if origin is str or (isinstance(origin, type) and issubclass(origin, str) and not issubclass(origin, enum.Enum)):
+        if origin is str or (
+            isinstance(origin, type) and issubclass(origin, str) and not issubclass(origin, enum.Enum)
+        ):
             return leaf_rules(Leaf(type=type_, kind="text", key=values.text), rules, path)
         if origin in (float, decimal.Decimal):
             return leaf_rules(Leaf(type=type_, kind="number", key=values.number, near=values.near_numbers), rules, path)

@@ -76,21 +76,21 @@ def _equal(node: Node, left: Sequence[Any], right: Sequence[Any]) -> Matrix:
 
     codes: dict[Hashable, int] = {}
     a, b = ([codes.setdefault(node.key(each), len(codes)) for each in side] for side in (left, right))
-    return np.equal.outer(np.array(a), np.array(b)).astype(np.float64)
+    return np.asarray(np.array(a)[:, None] == np.array(b)[None, :], dtype=np.float64)
 
 
 def _near(told: Tolerance, left: Sequence[Any], right: Sequence[Any]) -> Matrix:
     import numpy as np
 
     a, b = (np.array([float(each) if values.is_number(each) else np.nan for each in side]) for side in (left, right))
-    return np.isclose(a[:, None], b[None, :], rtol=told.rel, atol=told.abs).astype(np.float64)
+    return np.asarray(np.isclose(a[:, None], b[None, :], rtol=told.rel, atol=told.abs), dtype=np.float64)
 
 
 def distances(left: Sequence[int], right: Sequence[int]) -> Matrix:
     """Say how many places every one on the left is from every one on the right."""
     import numpy as np
 
-    return np.abs(np.subtract.outer(np.array(left, dtype=np.float64), np.array(right, dtype=np.float64)))
+    return np.abs(np.array(left, dtype=np.float64)[:, None] - np.array(right, dtype=np.float64)[None, :])
 
 
 def _texts(node: Leaf, left: Sequence[str], right: Sequence[str]) -> Matrix:

@@ -152,7 +152,7 @@ def _root(
 ) -> tuple[Node, bool]:
     """Compile the type; what is not validated by a class of its own gets one part around it that validates it."""
     if type_ is None:
-        kinds = {type(each) for each in said}
+        kinds: set[Any] = {type(each) for each in said}
         type_ = kinds.pop() if len(kinds) == 1 else Any
         return shape(type_, rules), False
     node = shape(type_, rules)

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import typing
 from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, or_absent
@@ -36,7 +36,7 @@ def union_of(
     for rule in rules.values():
         if not any(node.kind in rule.fits for node in plain):
             check({rule.kind: rule}, plain[0].kind, path)
-    nodes = []
+    nodes: list[Node] = []
     for each, node in zip(variants, plain, strict=True):
         fitting = tuple(rule for rule in rules.values() if node.kind in rule.fits)
         nodes.append(compiler.node(each, path=path, paths=_without_rules(paths), marks=fitting))
@@ -102,7 +102,7 @@ def _kind(value: Any) -> Any:  # noqa: ANN401 - the type to compile for a value 
     if isinstance(value, str | bytes) or value is None:
         return None
     if is_record(type(value)):
-        return type(value)
+        return cast("Any", type(value))
     if isinstance(value, Mapping):
         return dict
     if isinstance(value, Set):
@@ -116,15 +116,16 @@ def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union
     known: dict[type, Node] = {}
 
     def pick(value: Any) -> Node:  # noqa: ANN401
-        node = known.get(type(value))
+        kind = cast("type[Any]", type(value))
+        node = known.get(kind)
         if node is not None:
             return node
         fitting = [each for each in variants if _holds(each, value)]
         if len(fitting) > 1 and isinstance(value, Mapping | list | tuple | Set):
             # One class of Python for several types: only their own validation tells them apart.
             return next((each for each in fitting if _validates(each, value)), fitting[0])
-        exact = [each for each in fitting if each.type is type(value)]
-        node = known[type(value)] = (exact or fitting or [leaf])[0]
+        exact = [each for each in fitting if each.type is kind]
+        node = known[kind] = (exact or fitting or [leaf])[0]
         return node
 
     def key(value: Any) -> Hashable:  # noqa: ANN401

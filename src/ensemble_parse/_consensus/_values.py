@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -88,28 +87,18 @@ def _fraction(value: str) -> Any:  # noqa: ANN401 - Fraction, imported where it 
 
 
 def anything(value: Any) -> Hashable:  # noqa: ANN401, C901, PLR0911, PLR0912 - one case for each kind of value
-    """Key a value by its own type, where the declared one does not say what it is: ``True`` is not ``1``."""
+    """Key a value without parts by its own type, where the declared one says little: ``True`` is not ``1``."""
     match value:
         case None | Missing():
             return value
         case enum.Enum():
-            return type(value), value.name
+            return _class(value), value.name
         case bool():
             return "bool", value
         case str():
             return "text", text(value)
         case int() | float() | Decimal():
             return "number", number(value)
-        case list() | tuple():
-            return "list", bag(map(anything, value))
-        case Mapping():
-            return "dict", frozenset((anything(k), anything(v)) for k, v in value.items())
-        case Set():
-            return "set", frozenset(map(anything, value))
-        case _ if hasattr(type(value), "__pydantic_fields__"):
-            return type(value), tuple(anything(getattr(value, name)) for name in type(value).__pydantic_fields__)
-        case _ if dataclasses.is_dataclass(value):
-            return type(value), tuple(anything(getattr(value, each.name)) for each in dataclasses.fields(value))
         case _:
             return exact(value)
 
@@ -119,11 +108,15 @@ def exact(value: Any) -> Hashable:  # noqa: ANN401 - anything
     try:
         hash(value)
     except TypeError:
-        return type(value), repr(value)
-    return type(value), value
+        return _class(value), repr(value)
+    return _class(value), value
 
 
-def bag(keys: Any) -> Hashable:  # noqa: ANN401 - an iterable of keys
+def _class(value: object) -> Hashable:
+    return type(value)
+
+
+def bag(keys: Iterable[Hashable]) -> Hashable:
     """Key a collection whose order does not count, but where each item counts as often as it is there."""
     return frozenset(Counter(keys).items())
 

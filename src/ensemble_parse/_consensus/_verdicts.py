@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from pydantic_core import to_jsonable_python
 
@@ -111,7 +111,13 @@ class Verdicts(Mapping[str, Verdict]):
             for below, value in _leaves(poll.node, poll.value, path) if agreed else ():
                 yield below, partial(self._agreed, poll.voters, value, doubt=doubt)
         elif isinstance(poll, Ballot):
-            if agreed or doubt or self._must_agree or poll.standing != "majority" or poll.place in self._outcome.choices:
+            if (
+                agreed
+                or doubt
+                or self._must_agree
+                or poll.standing != "majority"
+                or poll.place in self._outcome.choices
+            ):
                 yield path, partial(self._ballot, poll, doubt=doubt)
         elif isinstance(poll, Shared):
             yield path, partial(self._shared, poll, doubt=doubt)
@@ -137,7 +143,9 @@ class Verdicts(Mapping[str, Verdict]):
         if standing is not None:
             label: How | None = "repaired" if poll.place in self._outcome.repaired else "derived"
             panel = self._panel.with_given()
-            told = Verdicts(standing, type(self._outcome)(panel), panel, self._names, label, must_agree=self._must_agree)
+            told = Verdicts(
+                standing, type(self._outcome)(panel), panel, self._names, label, must_agree=self._must_agree
+            )
             yield from told._below(standing, path, doubt=doubt)  # noqa: SLF001 - the same class
             return
         for name, part in poll.parts.items():
@@ -201,7 +209,7 @@ class Verdicts(Mapping[str, Verdict]):
         if any(map(self._undecided, presences)):
             how: How = "undecided"
         elif self._label is not None and (less or any(each.standing != "majority" for each in presences)):
-            how = self._label
+            how = cast("How", self._label)
         elif len(voters) == len(self._names):
             how = "unanimous"
         elif any(each.place in self._outcome.choices for each in presences):
@@ -214,10 +222,16 @@ class Verdicts(Mapping[str, Verdict]):
         return self._verdict(value, voters, sorted(rest, key=lambda each: each[0]), how, margin=margin, less=less)
 
     def _voted(
-        self, ballot: Ballot, value: Any, voters: Iterable[int], others: list[Said], *, doubt: bool  # noqa: ANN401
+        self,
+        ballot: Ballot,
+        value: Any,
+        voters: Iterable[int],
+        others: list[Said],
+        *,
+        doubt: bool,  # noqa: ANN401
     ) -> Verdict:
         chosen = self._outcome.chosen(ballot)
-        how: How = ballot.standing
+        how = cast("How", ballot.standing)
         less = 0.0 if how in ("rule", "ignored") else lost(ballot, chosen)
         if not others:
             how = "unanimous"

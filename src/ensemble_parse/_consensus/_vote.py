@@ -128,9 +128,9 @@ def _spelling(panel: Panel, group: list[int], said: dict[int, Any]) -> Any:  # n
 
 def _joined(panel: Panel, options: list[Option], near: Callable[[Any, Any], bool]) -> list[Option]:
     """Join what is near, around the value with the most support: nearness does not carry over from one to the next."""
-    left, joined = list(options), []
+    left, joined = list(options), list[Option]()
     while left:
-        clusters = []
+        clusters: list[tuple[Option, Option, list[Option]]] = []
         for centre in left:
             around = [each for each in left if each is centre or near(centre.value, each.value)]
             voters = tuple(sorted(voter for each in around for voter in each.voters))
