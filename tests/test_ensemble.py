@@ -121,7 +121,7 @@ async def test_vendors_mix(server: Loopback) -> None:
     server.on("gpt-5-mini", Answer({"vendor": "Acme Inc", "total": 12.5}))
     server.on("mistral-large", Answer({"reasoning": "It says so.", "answer": ACME}))
     server.default(Answer(ACME))
-    ensemble = Ensemble(processors, decision_maker="mistral/mistral-large")
+    ensemble = Ensemble(processors, decision_maker=Judge("mistral/mistral-large"))
     result = await ensemble.run("Invoice from ACME over 12.50", Invoice)
 
     assert result.output == Invoice(vendor="ACME", total=12.5)
@@ -201,7 +201,7 @@ async def test_reasoning_comes_first_and_stays_inside(server: Loopback) -> None:
     server.on("alpha", Answer({"reasoning": "because", "answer": answer}))
     server.on("bravo", Answer({"reasoning": "since", "answer": {**answer, "answer": 5}}))
     server.on("judge", Answer({"reasoning": "b is right", "answer": {**answer, "answer": 5}}))
-    ensemble = Ensemble(["openai/alpha", "hosted_vllm/bravo"], decision_maker="openai/judge")
+    ensemble = Ensemble(["openai/alpha", "hosted_vllm/bravo"], decision_maker=Judge("openai/judge"))
     result = await ensemble.run("Go", Awkward, pass_reasoning=True)
     assert type(result.output) is Awkward
     assert (result.output.reasoning, result.output.answer) == ("mine", 5)
@@ -255,7 +255,9 @@ async def test_parts_reach_everybody(server: Loopback) -> None:
     server.on("alpha", Answer(ACME))
     server.on("bravo", Answer({"vendor": "Other", "total": 1}))
     server.on("judge", Answer({"reasoning": "", "answer": ACME}))
-    ensemble = Ensemble(["openai/alpha", Processor("hosted_vllm/bravo", mode="tools")], decision_maker="openai/judge")
+    ensemble = Ensemble(
+        ["openai/alpha", Processor("hosted_vllm/bravo", mode="tools")], decision_maker=Judge("openai/judge")
+    )
     await ensemble.parse(messages, Invoice)
     assert json.dumps(messages) == before
     for request in server.requests:
@@ -458,10 +460,10 @@ async def test_unknown_prices_stay_unknown(server: Loopback) -> None:
 
 
 async def test_ties_fall_to_weight_then_trust() -> None:
-    """Without a decision maker the answer with the most weight wins, ties fall to the order of trust and are said."""
+    """Without a decision maker every field is voted upon, the most weight wins, ties fall to the order of trust and are said."""
     client = ScriptedClient({"a/1": ["1"], "b/2": ["2"], "c/3": ["2"]})
     result = await Ensemble(["a/1", "b/2", "c/3"], client=client).run("Go", int)
-    assert (result.output, result.decision.method, result.status) == (2, "plurality", "complete")
+    assert (result.output, result.decision.method, result.status) == (2, "vote", "complete")
     result = await Ensemble(["a/1", "b/2"], client=client).run("Go", int)
     assert (result.output, [reason.kind for reason in result.reasons]) == (1, ["undecided"])
     result = await Ensemble(["a/1", Processor("b/2", weight=1.5)], client=client).run("Go", int)
@@ -577,7 +579,7 @@ def test_results_show_who_said_what() -> None:
     console = Console(width=150, record=True, file=io.StringIO())
     console.print(result)
     text = console.export_text()
-    for word in ("vendor", "ACME", "67%", "a/1", "plurality"):
+    for word in ("vendor", "ACME", "67%", "a/1", "vote"):
         assert word in text
     page = result._repr_html_()
     assert "<script>" not in page

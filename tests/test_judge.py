@@ -99,7 +99,7 @@ async def test_it_is_not_asked_for_nothing(candidates: list[str]) -> None:
     """One candidate, or candidates that are all equal, need no judge."""
     names = [f"m/{i}" for i in range(len(candidates))]
     client = ScriptedClient({name: [said] for name, said in zip(names, candidates, strict=True)})
-    result = await Ensemble(names, "the/judge", client=client).run("Go", int)
+    result = await Ensemble(names, Judge("the/judge"), client=client).run("Go", int)
     assert result.output == 1
     assert result.decision.method == ("only one" if len(candidates) == 1 else "unanimous")
     assert result.usage.requests == len(candidates)
@@ -158,7 +158,7 @@ async def test_an_answer_cannot_leave_its_place(attack: str) -> None:
         asked.append(brief)
         return json.dumps({"reasoning": "", "answer": {"label": "m/good", "score": 1}})
 
-    result = await Ensemble(["m/bad", "m/good"], "m/judge", client=FunctionClient(say)).run("Go", Verdict)
+    result = await Ensemble(["m/bad", "m/good"], Judge("m/judge"), client=FunctionClient(say)).run("Go", Verdict)
     assert result.output.label == "m/good"
     (brief,) = asked
     fence = re.search(r"<answer-(\w{16}) letter", brief)
@@ -181,7 +181,7 @@ async def test_the_judge_may_have_no_time() -> None:
             await asyncio.sleep(5)
         return len(call.model)
 
-    ensemble = Ensemble(["m/1", "m/22"], "m/judge", deadline=0.2, client=FunctionClient(say))
+    ensemble = Ensemble(["m/1", "m/22"], Judge("m/judge"), deadline=0.2, client=FunctionClient(say))
     result = await ensemble.run("Go", int)
     assert isinstance(result.decision, Decision)
     assert result.output == 3

@@ -28,6 +28,24 @@ ORDER = [
     "_repair",
     "_schema",
     "_format",
+    "_rules",
+    "_consensus._values",
+    "_consensus._node",
+    "_consensus._rules",
+    "_consensus._paths",
+    "_consensus._records",
+    "_consensus._unions",
+    "_consensus._shape",
+    "_consensus._vote",
+    "_consensus._similarity",
+    "_consensus._align",
+    "_consensus._polls",
+    "_consensus._merge",
+    "_consensus._cohere",
+    "_consensus._verdicts",
+    "_consensus._contests",
+    "_consensus._survey",
+    "_consensus",
     "_messages",
     "_retry",
     "_client._protocol",
@@ -38,8 +56,8 @@ ORDER = [
     "_client._dialogue",
     "_client._litellm",
     "_processor",
-    "_verdicts",
     "_decision",
+    "_arbiter",
     "_judge",
     "_schedule",
     "_sync",
@@ -54,13 +72,17 @@ ORDER = [
     "_local_serve",
     "local",
     "demo._documents",
-    "demo._majority",
     "demo._show",
     "demo",
     "cli",
 ]
-# The one that looks down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
-DOWNWARD = {("_models", "_stored")}
+# Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
+# Types contain types: what compiles a record calls what compiles any type, which calls what compiles a record.
+DOWNWARD = {
+    ("_models", "_stored"),
+    ("_consensus._records", "_consensus._shape"),
+    ("_consensus._records", "_consensus._unions"),
+}
 PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
 HEAVY = {"litellm", "instructor", "openai", "pydantic", "tenacity", "rich", "typer", "httpx", "aiohttp"}
 

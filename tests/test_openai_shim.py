@@ -367,7 +367,7 @@ async def test_a_judges_answer_is_a_completion_like_any_other(server: Loopback) 
     server.on("alpha", Answer({"vendor": "Acne", "total": 1}, usage=(100, 20, 10)))
     server.on("bravo", Answer({"vendor": "ACME", "total": 2}, usage=(100, 30, 20)))
     server.on("judge", Answer({"reasoning": "Both are half right.", "answer": GOOD}, usage=(300, 50, 30)))
-    ensemble = Ensemble(["openai/alpha", "openai/bravo"], "openai/judge")
+    ensemble = Ensemble(["openai/alpha", "openai/bravo"], Judge("openai/judge"))
     completion = await asked(ensemble.chat.completions.parse)
     assert completion.choices[0].message.parsed == Invoice(**GOOD)
     assert json.loads(completion.choices[0].message.content) == GOOD
@@ -491,7 +491,7 @@ async def test_where_all_refuse_the_refusals_are_on_the_completion(server: Loopb
     """The most trusted model's words are the refusal; ``.refusals`` holds all of them, and nothing is raised."""
     server.on("alpha", Refusal("Not this."))
     server.on("bravo", Refusal(where="content_filter"))
-    completion = await asked(Ensemble(["openai/alpha", "openai/bravo"], "openai/judge").chat.completions.parse)
+    completion = await asked(Ensemble(["openai/alpha", "openai/bravo"], Judge("openai/judge")).chat.completions.parse)
     assert completion.choices[0].message.refusal == "Not this."
     assert completion.model == "alpha"
     assert completion.usage.total_tokens == 240

@@ -1,7 +1,8 @@
 """One request, several LLMs of any vendor, one typed answer; and for every field of it who said what."""
 
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
-from ensemble_parse._decision import Case, DecisionMaker, First
+from ensemble_parse._consensus import Answer, Contest, consensus
+from ensemble_parse._decision import Arbiter, Arbitration, Case, DecisionMaker, First, Medoid, Unanimous, Vote
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import (
     AllProcessorsFailed,
@@ -33,14 +34,38 @@ from ensemble_parse._models import (
 )
 from ensemble_parse._processor import Processor
 from ensemble_parse._retry import RetryPolicy
+from ensemble_parse._rules import (
+    AllOf,
+    AnyOf,
+    AskJudge,
+    Exact,
+    FieldRule,
+    Ignore,
+    Items,
+    Mean,
+    Median,
+    MustAgree,
+    Rule,
+    Text,
+    Together,
+    Tolerance,
+    Whole,
+)
 
 __all__ = [
+    "AllOf",
     "AllProcessorsFailed",
+    "Answer",
+    "AnyOf",
+    "Arbiter",
+    "Arbitration",
+    "AskJudge",
     "Attempt",
     "Candidate",
     "Case",
     "Client",
     "ConfigurationError",
+    "Contest",
     "Cost",
     "DeadlineExceeded",
     "Decision",
@@ -50,11 +75,19 @@ __all__ = [
     "Dissent",
     "Ensemble",
     "EnsembleError",
+    "Exact",
+    "FieldRule",
     "First",
     "Fit",
+    "Ignore",
     "InvalidOutput",
+    "Items",
     "Judge",
+    "Mean",
+    "Median",
+    "Medoid",
     "ModelCall",
+    "MustAgree",
     "Parsed",
     "Processor",
     "ProcessorError",
@@ -67,7 +100,15 @@ __all__ = [
     "ResponseFormat",
     "Result",
     "RetryPolicy",
+    "Rule",
+    "Text",
+    "Together",
+    "Tolerance",
     "Truncated",
+    "Unanimous",
     "Usage",
     "Verdict",
+    "Vote",
+    "Whole",
+    "consensus",
 ]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from pydantic_core import ValidationError
 
-from ensemble_parse._decision import Case, DecisionMaker, plurality
+from ensemble_parse._consensus import account, shape
+from ensemble_parse._decision import Case, DecisionMaker, Vote
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
@@ -27,13 +28,14 @@ from ensemble_parse._processor import Processor, check_params, named, run
 from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
-from ensemble_parse._verdicts import verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
-    from ensemble_parse._models import Messages
+    from ensemble_parse._models import How, Messages, Verdict
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
@@ -50,8 +52,9 @@ class Ensemble:
     Args:
         processors: who is asked, the most trusted first: LiteLLM model strings and ``Processor`` objects; or a
             number: so many samples of the model that the call names.
-        decision_maker: how their answers become one. A string or ``Processor`` is the judge of that model;
-            ``None`` takes the whole answer with the most support, ties falling to the order of trust.
+        decision_maker: how their answers become one. ``None`` is ``Vote()``: a vote on every field, ties falling to the
+            order of trust. A string or ``Processor`` is ``Vote(arbiter=Judge(...))``: that model is asked about what
+            has no majority, and only about that.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
         strict: raise ``DegradedResult`` where the result would be ``degraded``, and
@@ -68,7 +71,7 @@ class Ensemble:
 
     Examples:
         >>> Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"], decision_maker="openai/gpt-5")
-        Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker='judge openai/gpt-5')
+        Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker=Vote(arbiter=Judge('openai/gpt-5')))
     """
 
     def __init__(
@@ -108,9 +111,7 @@ class Ensemble:
     def __repr__(self) -> str:
         """Show who is asked and who decides; no parameter, since keys are among them."""
         who = [processor.name for processor in self.processors]
-        maker = self.decision_maker
-        decides = maker.model.name if isinstance(maker, Judge) else maker
-        return f"Ensemble({who!r}, decision_maker={decides!r})"
+        return f"Ensemble({who!r}, decision_maker={self.decision_maker!r})"
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -276,7 +277,8 @@ class Ensemble:
     # -- the steps of one call, in order --------------------------------------------------------------------------
 
     async def _fits(self, request: Request[Any]) -> tuple[Fit, ...]:
-        """Find out that everybody can be asked before anybody is, the decision maker's models included."""
+        """Find out that everybody can be asked, and the answers decided upon, before anybody is."""
+        shape(request.format.type, self.decision_maker.rules if isinstance(self.decision_maker, Vote) else None)
         judges: Sequence[Processor] = getattr(self.decision_maker, "processors", ())
         asked = (*self.processors, *judges)
         return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in asked])
@@ -314,21 +316,20 @@ class Ensemble:
         late: tuple[Reason, ...] = ()
         try:
             async with asyncio.timeout_at(request.deadline):
-                decision = await self._decide(candidates, case)
+                decision = await self.decision_maker.decide(candidates, case)
         except TimeoutError:
             if not _past(request.deadline):
                 raise
-            decision = plurality(candidates, case)
-            late = (Reason(kind="deadline", detail="no time was left for the decision maker; the plurality decided"),)
+            decision = await Vote().decide(candidates, case)
+            late = (Reason(kind="deadline", detail="no time was left for the decision maker; the vote decided"),)
         return replace(
             decision,
             reasons=(*late, *decision.reasons),
-            verdicts=decision.verdicts or verdicts(decision.output, candidates, request.format),
+            verdicts=decision.verdicts or _account(decision, candidates, request),
+            names=tuple(candidate.name for candidate in candidates),
         )
 
     async def _decide(self, candidates: tuple[Candidate[T], ...], case: Case) -> Decision[T]:
-        if self.decision_maker is None:
-            return plurality(candidates, case)
         decision = await self.decision_maker.decide(candidates, case)
         who = f"{type(self.decision_maker).__name__}.decide"
         if not isinstance(decision, Decision):
@@ -366,13 +367,20 @@ def _processors(processors: int | Sequence[str | Processor]) -> tuple[Processor,
     return named([Processor(each) if isinstance(each, str) else each for each in processors])
 
 
-def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker | None:
+def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker:
+    if maker is None:
+        return Vote()
     if isinstance(maker, str | Processor):
-        return Judge(maker)
-    if maker is not None and (isinstance(maker, type) or not isinstance(maker, DecisionMaker)):
+        return Vote(arbiter=Judge(maker))
+    if isinstance(maker, type) or not isinstance(maker, DecisionMaker):
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker
+
+
+def _account(decision: Decision[T], candidates: Sequence[Candidate[T]], request: Request[T]) -> Mapping[str, Verdict]:
+    how: How = "judge" if decision.by else "chosen"
+    return account(decision.output, candidates, request.format.type, how=how)
 
 
 def _past(deadline: float | None) -> bool:

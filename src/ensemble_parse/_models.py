@@ -21,10 +21,24 @@ Message: TypeAlias = "Mapping[str, Any]"
 Messages: TypeAlias = "str | Sequence[Message]"
 Mode: TypeAlias = Literal["auto", "json_schema", "tools", "json", "md_json"]
 Status: TypeAlias = Literal["complete", "degraded"]
+How: TypeAlias = Literal[
+    "unanimous",
+    "majority",
+    "plurality",
+    "undecided",
+    "rule",
+    "similarity",
+    "ignored",
+    "judge",
+    "chosen",
+    "repaired",
+    "derived",
+]
 ReasonKind: TypeAlias = Literal[
     "processor failed",
     "judge failed",
     "undecided",
+    "repaired",
     "price unknown",
     "deadline",
     "dropped parameter",
@@ -164,35 +178,60 @@ class Dissent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How one path of the answer stands among the candidates.
+    """How one path of the answer was decided, and how it stands among the candidates.
+
+    ``how`` is one of
+
+    * ``unanimous``: all candidates say so;
+    * ``majority``: more than half of those that have such a path do, by weight;
+    * ``plurality``: fewer, but more than say anything else;
+    * ``undecided``: nothing leads, or a rule asks for more than there is; the most trusted of what leads stands;
+    * ``rule``: a rule made it of what they say;
+    * ``similarity``: a long text that nobody repeats; the most trusted candidate's stands, see ``similarity``;
+    * ``ignored``: it is no matter of agreement; the most trusted candidate's stands;
+    * ``judge``: a judge chose it;
+    * ``chosen``: another decision maker did, against or without a majority;
+    * ``repaired``: what was voted is not valid together, and this is what gave way;
+    * ``derived``: the class itself wrote it while it validated the rest.
 
     Attributes:
         value: the value at the path, as JSON-like data.
-        agreement: weighted share of the candidates that say the same, from 0 to 1.
+        agreement: weighted share of the candidates that say the same, from 0 to 1. Of a list or dict they say the same if they
+            have the same items; what they say of each item is told at its own path.
         supporters: names of the candidates that say the same.
         dissenters: what each of the other candidates says.
+        how: how it was decided.
+        margin: the weighted share by which it leads what comes next; negative where something else has more support.
+        lost: the weighted share of support that was given up against the vote's winner.
+        similarity: for long texts, how alike the others are on average, from 0 to 1; else ``None``.
     """
 
     value: Any
     agreement: float
     supporters: tuple[str, ...]
     dissenters: tuple[Dissent, ...] = ()
+    how: How = "chosen"
+    margin: float = 0.0
+    lost: float = 0.0
+    similarity: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Decision(Generic[T_co]):
     """The chosen object, and how it was chosen.
 
     Attributes:
         output: the object.
-        method: ``"unanimous"``, ``"only one"``, ``"first"``, ``"selected"``, ``"synthesized"``, ``"plurality"``, or a
-            word of a user's own decision maker.
+        method: ``"unanimous"``, ``"only one"``, ``"vote"``, ``"medoid"``, ``"first"``, ``"selected"``, ``"synthesized"``,
+            ``"plurality"``, or a word of a user's own decision maker.
         candidate: the candidate that it is, or ``None`` where it is nobody's.
         by: who decided: a judge's name, or ``None``.
         explanation: the judge's reason, or ``None``.
         seed: what the order was shuffled with in which the judge saw the candidates, or ``None``.
         reasons: what makes the decision less than it should be.
-        verdicts: how every path of the output stands among the candidates.
+        verdicts: how every path of the output was decided and stands among the candidates.
+        review: the paths that a person should look at: undecided, without a majority, repaired.
+        names: the candidates' names, in order.
     """
 
     output: T_co
@@ -203,6 +242,54 @@ class Decision(Generic[T_co]):
     seed: int | None = None
     reasons: tuple[Reason, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
+    review: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show the answer and what is doubtful about it; the verdicts are as long as the answer."""
+        by = f", by={self.by!r}" if self.by else ""
+        return f"Decision(output={self.output!r}, method={self.method!r}{by}, review={list(self.review)!r})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write everything as JSON-like data.
+
+        Examples:
+            >>> from ensemble_parse import Decision, consensus
+            >>> decision = consensus([3, 3, 4])
+            >>> Decision.from_dict(decision.to_dict(), int) == decision
+            True
+        """
+        from ensemble_parse._stored import decision_to_dict
+
+        return decision_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], response_format: type[R]) -> Decision[R]:
+        """Read what ``to_dict`` wrote.
+
+        Args:
+            data: the stored decision.
+            response_format: the type of the output.
+
+        Raises:
+            ConfigurationError: it was written by another version.
+            ValidationError: the output is none of this type.
+        """
+        from ensemble_parse._stored import decision_from_dict
+
+        return decision_from_dict(data, response_format)
+
+    def __rich__(self) -> Table:
+        """Show who said what as a table; ``rich.print(decision)``."""
+        from ensemble_parse._show import decision_table
+
+        return decision_table(self)
+
+    def _repr_html_(self) -> str:
+        """Show who said what in a notebook; everything that models wrote is escaped."""
+        from ensemble_parse._show import decision_html
+
+        return decision_html(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.table import Table
 
-    from ensemble_parse._models import Result
+    from ensemble_parse._models import Decision, Reason, Result
 
 _WIDEST: Final = 60
 
@@ -20,50 +20,76 @@ def summary(result: Result[Any]) -> str:
     """One line on how the decision came about and what it cost."""
     usage, cost = result.usage, result.cost
     dollars = "free" if cost.total == 0 else f"${cost.known:.6f}" if cost.total else f"at least ${cost.known:.6f}"
-    by = f" by {result.decision.by}" if result.decision.by else ""
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
     requests = "1 request" if usage.requests == 1 else f"{usage.requests} requests"
-    return f"{result.decision.method}{by}; {requests}, {tokens}, {dollars}, {result.seconds:.2f} s"
+    return f"{_method(result.decision)}; {requests}, {tokens}, {dollars}, {result.seconds:.2f} s"
 
 
 def table(result: Result[Any]) -> Table:
-    """A row for every path: the value, the share that supports it, and what each candidate said."""
-    from rich.table import Table
-    from rich.text import Text
-
-    view = Table(title=f"{result.name}: {result.status}", caption="\n".join(_caption(result)), caption_justify="left")
-    for head in ("path", "decided", "agreement", *(candidate.name for candidate in result.candidates)):
-        view.add_column(Text(head), overflow="fold")
-    for path, value, share, cells in _rows(result):
-        said = [Text(text, style="" if agrees else "yellow") for text, agrees in cells]
-        view.add_row(Text(path), Text(value, style="bold"), share, *said)
-    return view
+    """A row for every path: the value, its agreement, how it was decided, and what each candidate said."""
+    return _table(f"{result.name}: {result.status}", result.decision, _caption(result))
 
 
 def html(result: Result[Any]) -> str:
     """The same table as HTML."""
-    names = [candidate.name for candidate in result.candidates]
-    head = "".join(f"<th>{escaping.escape(each)}</th>" for each in ("path", "decided", "agreement", *names))
+    return _html(f"{result.name}: {result.status}", result.decision, _caption(result))
+
+
+def decision_table(decision: Decision[Any]) -> Table:
+    """The table of a decision by itself."""
+    return _table(_method(decision), decision, _notes(decision.reasons))
+
+
+def decision_html(decision: Decision[Any]) -> str:
+    """The same table as HTML."""
+    return _html(_method(decision), decision, _notes(decision.reasons))
+
+
+def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    view = Table(title=Text(title), caption=Text("\n".join(caption)), caption_justify="left")
+    for head in ("path", "decided", "agreement", "how", *decision.names):
+        view.add_column(Text(head), overflow="fold")
+    for path, value, share, how, cells in _rows(decision):
+        said = [Text(text, style="" if agrees else "yellow") for text, agrees in cells]
+        doubt = "yellow" if path in decision.review else ""
+        view.add_row(Text(path or "answer"), Text(value, style="bold"), share, Text(how, style=doubt), *said)
+    return view
+
+
+def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
+    escape = escaping.escape
+    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agreement", "how", *decision.names))
     body = "".join(
-        f"<tr><td>{escaping.escape(path)}</td><td><b>{escaping.escape(value)}</b></td><td>{share}</td>"
-        + "".join(f"<td>{escaping.escape(text)}</td>" for text, _ in cells)
+        f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{how}</td>"
+        + "".join(f"<td>{escape(text)}</td>" for text, _ in cells)
         + "</tr>"
-        for path, value, share, cells in _rows(result)
+        for path, value, share, how, cells in _rows(decision)
     )
-    notes = "<br>".join(escaping.escape(line) for line in (f"{result.name}: {result.status}", *_caption(result)))
+    notes = "<br>".join(escape(line) for line in (title, *caption))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{notes}</p>"
 
 
 def _caption(result: Result[Any]) -> list[str]:
-    return [summary(result), *(f"{reason.kind}: {reason.detail}" for reason in result.reasons)]
+    return [summary(result), *_notes(result.reasons)]
 
 
-def _rows(result: Result[Any]) -> Iterator[tuple[str, str, str, list[tuple[str, bool]]]]:
-    for path, verdict in result.decision.verdicts.items():
+def _notes(reasons: Iterable[Reason]) -> list[str]:
+    return [f"{reason.kind}: {reason.detail}" for reason in reasons]
+
+
+def _method(decision: Decision[Any]) -> str:
+    return f"{decision.method} by {decision.by}" if decision.by else decision.method
+
+
+def _rows(decision: Decision[Any]) -> Iterator[tuple[str, str, str, str, list[tuple[str, bool]]]]:
+    for path, verdict in decision.verdicts.items():
         others = {each.name: "(missing)" if each.missing else _short(each.value) for each in verdict.dissenters}
         value = _short(verdict.value)
-        cells = [(others.get(each.name, value), each.name not in others) for each in result.candidates]
-        yield path or "answer", value, f"{verdict.agreement:.0%}", cells
+        cells = [(others.get(name, value), name not in others) for name in decision.names]
+        yield path, value, f"{verdict.agreement:.0%}", verdict.how, cells
 
 
 def _short(value: Any) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import to_jsonable_python
+
 from ensemble_parse import _errors
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
@@ -28,15 +30,7 @@ def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]
         "status": result.status,
         "output": format_.data(result.output),
         "seconds": result.seconds,
-        "decision": {
-            "method": decision.method,
-            "candidate": at,
-            "by": decision.by,
-            "explanation": decision.explanation,
-            "seed": decision.seed,
-            "reasons": [dataclasses.asdict(reason) for reason in decision.reasons],
-            "verdicts": {path: dataclasses.asdict(verdict) for path, verdict in decision.verdicts.items()},
-        },
+        "decision": {**_told(decision), "candidate": at},
         "candidates": [{**_shallow(each), "output": format_.data(each.output)} for each in result.candidates],
         "errors": [_error(error) for error in result.errors],
         "attempts": [dataclasses.asdict(attempt) for attempt in result.attempts],
@@ -60,13 +54,8 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
     )
     stored: dict[str, Any] = data["decision"]
     chosen: Candidate[Any] | None = None if stored["candidate"] is None else candidates[stored["candidate"]]
-    read: dict[str, Any] = {
-        "output": chosen.output if chosen else format_.coerce(data["output"]),
-        "candidate": chosen,
-        "reasons": _reasons(stored["reasons"]),
-        "verdicts": {path: _verdict(each) for path, each in stored["verdicts"].items()},
-    }
-    decision: Decision[Any] = Decision(**{**stored, **read})
+    output = chosen.output if chosen else format_.coerce(data["output"])
+    decision: Decision[Any] = Decision(**{**_read(stored), "output": output, "candidate": chosen})
     return Result(
         output=decision.output,
         decision=decision,
@@ -78,6 +67,62 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
         name=data["name"],
         format=format_,
     )
+
+
+def decision_to_dict(decision: Decision[Any]) -> dict[str, Any]:
+    """Write a decision by itself as JSON-like data."""
+    chosen = decision.candidate
+    return {
+        "version": VERSION,
+        "output": _data(decision.output),
+        **_told(decision),
+        "candidate": None if chosen is None else {**_shallow(chosen), "output": _data(chosen.output)},
+    }
+
+
+def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
+    """Read what ``decision_to_dict`` wrote.
+
+    Raises:
+        ConfigurationError: it was written by another version.
+        ValidationError: the output is none of this type.
+    """
+    if data.get("version") != VERSION:
+        message = f"a stored decision of version {data.get('version')!r}; this library reads version {VERSION}"
+        raise ConfigurationError(message)
+    format_ = response_format(type_)
+    stored = {name: value for name, value in data.items() if name != "version"}
+    output = format_.coerce(stored["output"])
+    chosen = stored["candidate"]
+    candidate = None if chosen is None else Candidate(**{**chosen, "output": output})
+    return Decision(**{**_read(stored), "output": output, "candidate": candidate})
+
+
+def _told(decision: Decision[Any]) -> dict[str, Any]:
+    return {
+        "method": decision.method,
+        "by": decision.by,
+        "explanation": decision.explanation,
+        "seed": decision.seed,
+        "reasons": [dataclasses.asdict(reason) for reason in decision.reasons],
+        "verdicts": {path: dataclasses.asdict(verdict) for path, verdict in decision.verdicts.items()},
+        "review": list(decision.review),
+        "names": list(decision.names),
+    }
+
+
+def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **stored,
+        "reasons": _reasons(stored["reasons"]),
+        "verdicts": {path: _verdict(each) for path, each in stored["verdicts"].items()},
+        "review": tuple(stored["review"]),
+        "names": tuple(stored["names"]),
+    }
+
+
+def _data(value: Any) -> Any:
+    return to_jsonable_python(value, by_alias=True, serialize_unknown=True)
 
 
 def _shallow(each: Any) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from ensemble_parse._errors import AllProcessorsFailed
 from ensemble_parse._processor import Processor
 from ensemble_parse.demo import _show
 from ensemble_parse.demo._documents import INVOICES, SHIPMENTS
-from ensemble_parse.demo._majority import FieldMajority
 from ensemble_parse.local import GEMMA3, SMOLLM2, local_models
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ async def demo(console: Console, *, models: Sequence[str] = (), gemma: bool = Fa
 async def _task(
     console: Console, task: Task[Any], processors: Sequence[Processor], documents: int, score: Score
 ) -> None:
-    ensemble = Ensemble(processors, FieldMajority(), examples=task.examples, name=task.name)
+    ensemble = Ensemble(processors, examples=task.examples, name=task.name)
     for text, truth in task.documents[:documents]:
         messages = [{"role": "system", "content": task.instruction}, {"role": "user", "content": text}]
         right = truth.model_dump(mode="json")

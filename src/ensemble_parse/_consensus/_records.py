@@ -1,0 +1,205 @@
+"""Types with named parts: models, dataclasses, TypedDicts, named and fixed tuples; how to read and to make them."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import typing
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import typing_extensions
+
+from ensemble_parse._consensus._node import Node, Part, Record, Table, record_key
+from ensemble_parse._consensus._paths import did_you_mean
+from ensemble_parse._consensus._values import MISSING
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._rules import ON_CLASS, FieldRule, Together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ensemble_parse._consensus._paths import PathRules
+    from ensemble_parse._consensus._shape import Compiler
+
+EXTRA: Final = "(extra)"
+"""The part of a model that holds the fields it was given beyond its own."""
+
+
+def is_record(origin: object) -> bool:
+    """Whether a type has named parts; fixed tuples, which need their arguments, aside."""
+    if not isinstance(origin, type):
+        return False
+    origin = cast("type[Any]", origin)
+    return (
+        hasattr(origin, "__pydantic_fields__")
+        or dataclasses.is_dataclass(origin)
+        or typing_extensions.is_typeddict(origin)
+        or (issubclass(origin, tuple) and hasattr(origin, "_fields"))
+    )
+
+
+def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | None) -> None:
+    """Fill a record's node in: it exists already, since its parts may contain it."""
+    from pydantic import BaseModel
+
+    origin: Any = typing.get_origin(node.type) or node.type
+    if issubclass(origin, BaseModel):
+        _model(compiler, node, path, paths)
+    elif origin is tuple:
+        for at, each in enumerate(typing.get_args(node.type)):
+            _part(compiler, node, at, each, path, paths, step=at)
+        node.make = _in_order(tuple)
+    elif dataclasses.is_dataclass(origin):
+        hints = _hints(node.type)
+        for each in dataclasses.fields(origin):
+            if each.init:
+                _part(compiler, node, each.name, hints[each.name], path, paths)
+        node.read, node.make = _attributes(node), _validated(node.type)
+    elif typing_extensions.is_typeddict(origin):
+        _typed_dict(compiler, node, path, paths)
+    else:
+        hints = _hints(node.type)
+        for at, name in enumerate(origin._fields):  # the public name of it, in spite of the underscore
+            _part(compiler, node, name, hints.get(name, Any), path, paths, step=name if hints else at)
+        node.make = _in_order(origin._make)
+    node.key = record_key(node)
+    _groups(node, origin, path)
+
+
+def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None) -> None:
+    from pydantic import RootModel
+
+    cls = node.type
+    if not cls.__pydantic_complete__:
+        cls.model_rebuild()
+    for name, info in cls.model_fields.items():
+        marks = tuple(each for each in info.metadata if isinstance(each, FieldRule))
+        part = _part(
+            compiler, node, name, info.annotation, path, paths, marks=marks, transparent=issubclass(cls, RootModel)
+        )
+        part.fresh, part.description = info.default_factory is not None, info.description
+    if cls.model_config.get("extra") == "allow":
+        # Undeclared, so keyed by what they are, and a path of the mapping may name any of them.
+        name = compiler.node(str, path=path)
+        node.parts[EXTRA] = Part(step=None, node=compiler.node(dict[str, Any], path=path))
+        table = node.parts[EXTRA].node
+        assert isinstance(table, Table)  # noqa: S101 - compiled from a dict
+        table.name = name
+        names = [each for each in node.parts if each != EXTRA]
+        node.read = lambda value: [*(getattr(value, str(each)) for each in names), value.__pydantic_extra__ or {}]
+    else:
+        node.read = _attributes(node)
+    node.make = lambda parts: _make_model(cls, parts)
+    node.given = lambda value: value.model_fields_set
+
+
+def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a model class and its object
+    from pydantic import RootModel
+
+    if issubclass(cls, RootModel):
+        return cast("Any", cls.model_validate(parts["root"]))
+    data = {name: value for name, value in parts.items() if name != EXTRA} | parts.get(EXTRA, {})
+    return cls.model_validate(data, by_alias=False, by_name=True)
+
+
+def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | None) -> None:
+    origin = typing.get_origin(node.type) or node.type
+    for name, hint in _hints(node.type).items():
+        part = _part(compiler, node, name, hint, path, paths)
+        # The keys that the class calls required are wrong where annotations are strings.
+        told = typing.get_origin(hint)
+        if told is typing_extensions.NotRequired or (
+            name in origin.__optional_keys__ and told is not typing_extensions.Required
+        ):
+            from ensemble_parse._consensus._unions import optional
+
+            part.node = optional(part.node)
+    node.read = lambda value: [value.get(name, MISSING) for name in node.parts]
+    whole = _validated(node.type)
+    node.make = lambda parts: whole({name: value for name, value in parts.items() if value is not MISSING})
+
+
+def _part(  # noqa: PLR0913 - what a part is made of
+    compiler: Compiler,
+    node: Record,
+    name: str | int,
+    type_: Any,  # noqa: ANN401
+    path: str,
+    paths: PathRules | None,
+    *,
+    marks: tuple[FieldRule, ...] = (),
+    transparent: bool = False,
+    step: str | int | None = None,
+) -> Part:
+    if transparent:
+        where, below = path, paths
+    else:
+        word = f"[{name}]" if isinstance(name, int) else name
+        where = f"{path}{word}" if isinstance(name, int) or not path else f"{path}.{word}"
+        below = paths.at(word) if paths else None
+        compiler.names[word] = None
+    inner = compiler.node(type_, path=where, paths=below, marks=marks, dissent=node.rules.get("dissent"))
+    part = node.parts[name] = Part(step=None if transparent else name if step is None else step, node=inner)
+    return part
+
+
+def _groups(node: Record, origin: Any, path: str) -> None:
+    told: list[Together] = [*getattr(origin, ON_CLASS, ())]
+    group = node.rules.get("group")
+    if isinstance(group, Together):
+        told.append(group)
+    taken: set[str] = set()
+    for each in told:
+        for name in each.fields:
+            if name not in node.parts:
+                message = (
+                    f"{path or 'the answer'}: {each!r}: no field {name!r}{did_you_mean(name, map(str, node.parts))}"
+                )
+                raise ConfigurationError(message)
+            if name in taken:
+                message = f"{path or 'the answer'}: {name!r} stands in two Together rules; put them in one"
+                raise ConfigurationError(message)
+            taken.add(name)
+    node.together = tuple(each.fields for each in told)
+
+
+def _hints(type_: Any) -> dict[str, Any]:  # noqa: ANN401
+    from ensemble_parse._consensus._shape import filled_in
+
+    origin = typing.get_origin(type_) or type_
+    variables = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(type_), strict=False))
+    hints = typing_extensions.get_type_hints(origin, include_extras=True)
+    return {name: filled_in(hint, variables) for name, hint in hints.items()}
+
+
+def _attributes(node: Record) -> Callable[[Any], Sequence[Any]]:
+    names = [str(name) for name in node.parts]
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda value: [getattr(value, name) for name in names]
+
+
+def _in_order(make: Callable[[list[Any]], Any]) -> Callable[[Mapping[Any, Any]], Any]:
+    return lambda parts: make(list(parts.values()))
+
+
+def _validated(type_: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    from pydantic import TypeAdapter
+
+    adapter: list[TypeAdapter[Any]] = []  # built with the first object that has to be made
+
+    def make(parts: Any) -> Any:  # noqa: ANN401
+        if not adapter:
+            adapter.append(TypeAdapter(type_))
+        return adapter[0].validate_python(parts, by_alias=False, by_name=True)
+
+    return make
+
+
+def around(type_: Any, inner: Node) -> Record:  # noqa: ANN401
+    """Put a record of one part around a node, so that what no class validates is validated as its type."""
+    validated = _validated(type_)
+    node = Record(type=type_, parts={0: Part(step=None, node=inner)})
+    node.make = lambda parts: (validated(parts[0]),)
+    node.key = record_key(node)
+    return node

@@ -1,0 +1,93 @@
+"""What the rules of one place in a type come to, and whether they fit it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._node import Leaf
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._rules import Exact, FieldRule, Text, Tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ensemble_parse._rules import Kind, RuleKind
+
+_SAID = {"list": "a list", "set": "a set", "dict": "a dict", "record": "a model", "any": "any value"}
+
+
+def merged(
+    path: str, marks: Iterable[FieldRule], mapped: Iterable[FieldRule], dissent: FieldRule | None
+) -> dict[RuleKind, FieldRule]:
+    """Take one rule of each kind: the mapping's before the type's own, that before what contains it.
+
+    Raises:
+        ConfigurationError: one place gives two rules of one kind.
+    """
+    rules: dict[RuleKind, FieldRule] = {} if dissent is None else {dissent.kind: dissent}
+    for place in (marks, mapped):
+        found: dict[RuleKind, FieldRule] = {}
+        for rule in place:
+            other = found.setdefault(rule.kind, rule)
+            if other != rule and rule.kind != "group":
+                message = f"{path or 'the answer'}: {other!r} and {rule!r} exclude each other; keep one"
+                raise ConfigurationError(message)
+        rules |= found
+    return rules
+
+
+def check(rules: dict[RuleKind, FieldRule], kind: Kind, path: str) -> dict[RuleKind, FieldRule]:
+    """Return the rules if they fit values of this kind.
+
+    Raises:
+        ConfigurationError: one does not.
+    """
+    for rule in rules.values():
+        if kind not in rule.fits:
+            fits = ", ".join(_SAID.get(each, f"{each} values") for each in rule.fits if each != "any")
+            message = (
+                f"{path or 'the answer'}: {rule!r} does not fit {_SAID.get(kind, f'{kind} values')}; it is for {fits}"
+            )
+            raise ConfigurationError(message)
+    return rules
+
+
+def leaf_rules(leaf: Leaf, rules: dict[RuleKind, FieldRule], path: str) -> Leaf:
+    """Give a leaf its rules, and compare as they say.
+
+    Raises:
+        ConfigurationError: one does not fit.
+    """
+    leaf.rules = check(rules, leaf.kind, path)
+    match rules.get("compare"):
+        case Exact():
+            leaf.key, leaf.near = values.exact, None
+        case Tolerance(rel=rel, abs=absolute):
+            leaf.near = functools.partial(_near, rel=rel, absolute=absolute)
+        case Text() as told:
+            leaf.key = functools.partial(_text, told=told, key=leaf.key)
+            leaf.near = functools.partial(_alike, share=told.similar, key=leaf.key) if told.similar else None
+        case _:
+            pass
+    return leaf
+
+
+def _near(left: object, right: object, *, rel: float, absolute: float) -> bool:
+    numbers = values.is_number(left) and values.is_number(right)
+    return numbers and values.near(left, right, max(rel, values.REL), absolute)
+
+
+def _text(value: object, *, told: Text, key: values.Key) -> object:
+    if not isinstance(value, str):
+        return key(value)
+    said = values.text_with_case(value) if told.case else values.text(value)
+    return said if told.punctuation else values.without_punctuation(said)
+
+
+def _alike(left: object, right: object, *, share: float, key: values.Key) -> bool:
+    from rapidfuzz import fuzz
+
+    left, right = key(left), key(right)
+    return isinstance(left, str) and isinstance(right, str) and fuzz.ratio(left, right) >= 100 * share

@@ -1,0 +1,239 @@
+"""From a type to its nodes: compiled once for each pair of a type and its rules."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as abc
+import datetime
+import decimal
+import enum
+import functools
+import types
+import typing
+import uuid
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import typing_extensions
+
+from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
+from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
+from ensemble_parse._consensus._records import is_record, record_of
+from ensemble_parse._consensus._rules import check, leaf_rules, merged
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._rules import FieldRule, Items
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping
+
+_AS_IS: Final = (int, bool, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, enum.Enum, bytes)
+_LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
+_SETS: Final = (set, frozenset, abc.Set, abc.MutableSet)
+_DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Mapping, abc.MutableMapping)
+_WRAPPERS: Final = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly, typing.Final)
+
+
+def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None) -> Node:  # noqa: ANN401
+    """Compile a type; the same type with the same rules gives the same nodes.
+
+    Raises:
+        ConfigurationError: a rule does not fit the type at its path, or there is no such path.
+    """
+    try:
+        return _cached(type_, tuple(sorted(rules.items())) if rules else ())
+    except TypeError:  # a type or rule that cannot be hashed
+        return _compile(type_, rules or {})
+
+
+@functools.lru_cache(maxsize=1024)
+def _cached(type_: Any, rules: tuple[tuple[str, Any], ...]) -> Node:  # noqa: ANN401
+    return _compile(type_, dict(rules))
+
+
+def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:  # noqa: ANN401
+    paths = PathRules.of(rules)
+    compiler = Compiler()
+    node = compiler.node(type_, path="", paths=paths)
+    unused = paths.unused()
+    if unused is not None:
+        last = unused.rpartition(".")[2]
+        message = f"rules[{unused!r}]: {type_!r} has no such path{did_you_mean(last, compiler.names)}"
+        raise ConfigurationError(message)
+    return node
+
+
+class Compiler:
+    """One compilation: what was compiled already, so that a type may contain itself."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.names: dict[str, None] = {}
+        self._done: dict[Hashable, Record] = {}
+
+    def node(
+        self,
+        type_: Any,  # noqa: ANN401 - whatever Pydantic takes
+        *,
+        path: str,
+        paths: PathRules | None = None,
+        marks: tuple[FieldRule, ...] = (),
+        dissent: FieldRule | None = None,
+    ) -> Node:
+        """Compile one annotation.
+
+        Args:
+            type_: the annotation, its type variables filled in.
+            path: where it stands, for messages.
+            paths: the rules of the mapping that lie here or below.
+            marks: the rules in ``Annotated`` around it.
+            dissent: what the value that contains it makes of dissent.
+        """
+        type_, inner = unwrapped(type_)
+        if paths is not None:
+            paths.used = True
+        rules = merged(path, (*marks, *inner), paths.here if paths else (), dissent)
+        origin, arguments = typing.get_origin(type_) or type_, typing.get_args(type_)
+        if origin in (typing.Union, types.UnionType):
+            return self._union(type_, arguments, path, paths, rules)
+        if origin is Literal or type_ is None or type_ is types.NoneType:
+            return leaf_rules(Leaf(type=type_, kind="exact", key=values.exact), rules, path)
+        if is_record(origin):
+            return self._record(type_, path, paths, rules)
+        if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+            return self._record(type_, path, paths, rules)
+        if origin in (*_LISTS, tuple, *_SETS):
+            return self._collected(type_, origin, arguments, path, paths, rules)
+        if origin in _DICTS:
+            return self._table(type_, arguments, path, paths, rules)
+        if origin is str or (
+            isinstance(origin, type) and issubclass(origin, str) and not issubclass(origin, enum.Enum)
+        ):
+            return leaf_rules(Leaf(type=type_, kind="text", key=values.text), rules, path)
+        if origin in (float, decimal.Decimal):
+            return leaf_rules(Leaf(type=type_, kind="number", key=values.number, near=values.near_numbers), rules, path)
+        if isinstance(origin, type) and issubclass(origin, _AS_IS):
+            kind: Literal["number", "exact"] = "number" if origin is int else "exact"
+            return leaf_rules(Leaf(type=type_, kind=kind, key=lambda value: value), rules, path)
+        return self._anything(type_, path, paths, rules)
+
+    def _record(self, type_: Any, path: str, paths: PathRules | None, rules: Any) -> Node:  # noqa: ANN401
+        # Below the last rule of the mapping a type looks alike wherever it stands, and one that contains itself ends there.
+        memo = (type_, id(paths) if paths else None, tuple(rules.items()))
+        if memo not in self._done:
+            node = self._done[memo] = Record(type=type_, rules=check(rules, "record", path))
+            record_of(self, node, path, paths)
+        return self._done[memo]
+
+    def _collected(
+        self,
+        type_: Any,  # noqa: ANN401
+        origin: Any,  # noqa: ANN401
+        arguments: tuple[Any, ...],
+        path: str,
+        paths: PathRules | None,
+        rules: dict[Any, FieldRule],
+    ) -> Node:
+        a_set = origin in _SETS
+        item = self.node(
+            arguments[0] if arguments else Any,
+            path=path + EACH,
+            paths=paths.at(EACH) if paths else None,
+            dissent=rules.get("dissent"),
+        )
+        node = Collected(type=type_, kind="set" if a_set else "list", item=item, rules={})
+        node.rules = check(rules, node.kind, path)
+        told = rules.get("compare")
+        node.ordered = origin is tuple
+        if isinstance(told, Items):
+            node.ordered = node.ordered if told.ordered is None else told.ordered
+            node.by = _by(told, item, path) if told.key else None
+        if a_set:
+            node.key = lambda value: frozenset(map(item.key, value))
+        elif node.ordered:
+            node.key = lambda value: tuple(map(item.key, value))
+        else:
+            node.key = lambda value: values.bag(map(item.key, value))
+        return node
+
+    def _table(
+        self,
+        type_: Any,  # noqa: ANN401
+        arguments: tuple[Any, ...],
+        path: str,
+        paths: PathRules | None,
+        rules: dict[Any, FieldRule],
+    ) -> Node:
+        keys, items = arguments or (Any, Any)
+        dissent = rules.get("dissent")
+        name = self.node(keys, path=f"{path} (a key)")
+        item = self.node(items, path=f"{path}.*", paths=paths.at("*") if paths else None, dissent=dissent)
+        node = Table(type=type_, name=name, item=item, rules=check(rules, "dict", path))
+        node.key = lambda value: frozenset((name.key(key), item.key(each)) for key, each in value.items())
+        return node
+
+    def _union(
+        self,
+        type_: Any,  # noqa: ANN401
+        arguments: tuple[Any, ...],
+        path: str,
+        paths: PathRules | None,
+        rules: dict[Any, FieldRule],
+    ) -> Node:
+        from ensemble_parse._consensus._unions import union_of
+
+        return union_of(self, type_, arguments, path, paths, rules)
+
+    def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:  # noqa: ANN401
+        from ensemble_parse._consensus._unions import anything_of
+
+        return anything_of(self, type_, path, paths, rules)
+
+
+def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:  # noqa: ANN401
+    """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return the rules found there."""
+    marks: tuple[FieldRule, ...] = ()
+    while True:
+        origin = typing.get_origin(type_)
+        if origin in (typing.Annotated, typing_extensions.Annotated):
+            marks = (*(each for each in type_.__metadata__ if isinstance(each, FieldRule)), *marks)
+            type_ = type_.__origin__
+        elif origin in _WRAPPERS:
+            type_ = typing.get_args(type_)[0]
+        elif isinstance(origin, typing_extensions.TypeAliasType):
+            filled = dict(zip(origin.__type_params__, typing.get_args(type_), strict=False))
+            type_ = filled_in(origin.__value__, filled)
+        elif isinstance(type_, typing_extensions.TypeAliasType):
+            type_ = type_.__value__
+        elif isinstance(type_, typing.NewType):
+            type_ = type_.__supertype__
+        elif isinstance(type_, typing.TypeVar):
+            type_ = type_.__bound__ or Any
+        else:
+            return type_, marks
+
+
+def filled_in(type_: Any, variables: Mapping[Any, Any]) -> Any:  # noqa: ANN401
+    """Put types in the place of type variables."""
+    if isinstance(type_, typing.TypeVar):
+        return variables.get(type_, type_)
+    free = getattr(type_, "__parameters__", ())
+    return type_[tuple(variables.get(each, each) for each in free)] if free and variables else type_
+
+
+def _by(told: Items, item: Node, path: str) -> values.Key:
+    names = list(item.parts) if isinstance(item, Record) else []
+    for name in told.key:
+        if name not in names:
+            what = f"has no field {name!r}" + did_you_mean(name, map(str, names)) if names else "has no fields"
+            message = f"{path or 'the answer'}: {told!r}: an item {what}"
+            raise ConfigurationError(message)
+    assert isinstance(item, Record)  # noqa: S101 - it has the names
+    at = [names.index(name) for name in told.key]
+    keys = [item.parts[name].node.key for name in told.key]
+    read = item.read
+
+    def by(value: Any) -> Hashable:  # noqa: ANN401 - an item
+        said = read(value)
+        return tuple(key(said[i]) for key, i in zip(keys, at, strict=True))
+
+    return by

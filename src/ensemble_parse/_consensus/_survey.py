@@ -1,0 +1,186 @@
+"""The engine from outside: candidates in, a decision out, and in between what is disputed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from ensemble_parse._consensus._cohere import Outcome
+from ensemble_parse._consensus._contests import Contest, Question, contests, questions, unsettled
+from ensemble_parse._consensus._merge import survey
+from ensemble_parse._consensus._node import Leaf, Record
+from ensemble_parse._consensus._polls import Agreed, Members
+from ensemble_parse._consensus._records import around
+from ensemble_parse._consensus._shape import shape, unwrapped
+from ensemble_parse._consensus._verdicts import Verdicts
+from ensemble_parse._consensus._vote import Panel
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._models import Candidate, Decision, Reason, T
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ensemble_parse._consensus._node import Node
+    from ensemble_parse._consensus._polls import Place
+    from ensemble_parse._models import How
+    from ensemble_parse._rules import FieldRule
+
+
+class Survey(Generic[T]):
+    """What the candidates say, gathered; from it comes a decision, with or without an arbiter's choices.
+
+    Attributes:
+        candidates: in the order given.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate[T]],
+        type_: Any = None,  # noqa: ANN401 - whatever Pydantic takes
+        rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
+        *,
+        must_agree: bool = False,
+    ) -> None:
+        """Walk the type once and poll the candidates.
+
+        Args:
+            candidates: one or more, the most trusted first.
+            type_: their type; ``None`` for that of the candidates.
+            rules: as for ``consensus``.
+            must_agree: whether all that is not unanimous is undecided.
+
+        Raises:
+            ConfigurationError: there are no candidates, a weight is not positive, or a rule does not fit the type.
+        """
+        if not candidates:
+            message = "no candidates: give one or more"
+            raise ConfigurationError(message)
+        self.candidates = tuple(candidates)
+        self._names = [each.name for each in self.candidates]
+        self._panel = Panel.of([each.weight for each in self.candidates])
+        said = [each.output for each in self.candidates]
+        self._must_agree = must_agree
+        node, wrapped = _root(type_, said, rules)
+        self._poll = survey(node, self._panel, range(len(said)), [(each,) for each in said] if wrapped else said)
+        self._wrapped = wrapped
+
+    def contests(self, choices: Mapping[Place, int] | None = None) -> tuple[Contest, ...]:
+        """List what has no majority, with the distinct values that are said and by whom.
+
+        A choice of one type or item may open questions that only arise with it; ask again with the choices made.
+        """
+        return tuple(contests(self._poll, Outcome(self._panel, choices), self._panel, self._names))
+
+    def unsettled(self, outstanding: float) -> tuple[str, ...]:
+        """List the paths whose winner candidates of this weight could still change; none: the decision is settled."""
+        outcome = Outcome(self._panel)
+        outcome.value(self._poll)
+        repaired = [""] if outstanding > 0 and (outcome.repaired or outcome.standing) else []
+        paths = unsettled(self._poll, outcome, self._panel, outstanding) if outstanding > 0 else ()
+        return tuple(dict.fromkeys([*repaired, *paths]))
+
+    def decide(self, choices: Mapping[Place, int] | None = None, *, by: str | None = None) -> Decision[T]:
+        """Merge what was said into one valid object.
+
+        Args:
+            choices: an arbiter's, from a contest's place to the number of the answer.
+            by: the arbiter's name.
+        """
+        outcome = Outcome(self._panel, choices)
+        value = outcome.value(self._poll)
+        output = value[0] if self._wrapped else value
+        verdicts = Verdicts(self._poll, outcome, self._panel, self._names, must_agree=self._must_agree)
+        told = [*verdicts.doubtful()]
+        trusted = sorted(range(len(self.candidates)), key=self._panel.ranks.__getitem__)
+        same = next((self.candidates[i] for i in trusted if self.candidates[i].output is output), None)
+        if len(self.candidates) == 1:
+            method = "only one"
+        else:
+            method = "unanimous" if all(map(_undisputed, questions(self._poll, outcome))) else "vote"
+        return Decision(
+            output=output,
+            method=method,
+            candidate=same,
+            by=by,
+            reasons=(*_undecided(told), *_repaired(told, outcome)),
+            verdicts=verdicts,
+            review=tuple(path for path, _ in told),
+            names=tuple(self._names),
+        )
+
+
+def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:  # noqa: ANN401 - whatever Pydantic takes
+    """Choose the candidate that is most like the others, by weight; ties fall to the order of trust."""
+    if len(candidates) == 1:
+        return candidates[0]
+    from ensemble_parse._consensus._similarity import matrix
+
+    panel = Panel.of([each.weight for each in candidates])
+    said = [each.output for each in candidates]
+    likeness = matrix(shape(type_), said, said)
+    central = [panel.share(float(row @ panel.weights)) for row in likeness]
+    return candidates[min(range(len(said)), key=lambda at: (-central[at], panel.ranks[at]))]
+
+
+def account(
+    output: T,
+    candidates: Sequence[Candidate[T]],
+    type_: Any,  # noqa: ANN401 - whatever Pydantic takes
+    *,
+    how: How,
+    rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
+) -> Verdicts:
+    """Tell who said what about an answer that stands, whoever gave it; items of lists are paired first.
+
+    Args:
+        output: the answer.
+        candidates: what was said.
+        type_: the type of all of them.
+        how: what a path is where the candidates alone would not have decided it so.
+        rules: as for ``consensus``.
+    """
+    panel = Panel.of([each.weight for each in candidates]).with_given()
+    said = [*(each.output for each in candidates), output]
+    node, wrapped = _root(type_, said, rules)
+    polled = survey(node, panel, range(len(said)), [(each,) for each in said] if wrapped else said)
+    return Verdicts(polled, Outcome(panel), panel, [each.name for each in candidates], how)
+
+
+def _root(
+    type_: Any,  # noqa: ANN401
+    said: Sequence[Any],
+    rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None,
+) -> tuple[Node, bool]:
+    """Compile the type; what is not validated by a class of its own gets one part around it that validates it."""
+    if type_ is None:
+        kinds: set[Any] = {type(each) for each in said}
+        type_ = kinds.pop() if len(kinds) == 1 else Any
+        return shape(type_, rules), False
+    node = shape(type_, rules)
+    if isinstance(node, Leaf) or (isinstance(node, Record) and unwrapped(type_)[0] is type_):
+        return node, False
+    return around(type_, node), True
+
+
+def _undisputed(question: Question) -> bool:
+    poll = question.poll
+    if isinstance(poll, Members):
+        return poll.ordered is None or len(poll.ordered) == len(poll.voters)
+    return isinstance(poll, Agreed) or len(poll.options) == 1
+
+
+def _undecided(told: Sequence[tuple[str, Any]]) -> Iterator[Reason]:
+    paths = [path or "the answer" for path, verdict in told if verdict.how == "undecided"]
+    if paths:
+        yield Reason(kind="undecided", detail=f"{_listed(paths)}: no value leads; the most trusted stands")
+
+
+def _repaired(told: Sequence[tuple[str, Any]], outcome: Outcome) -> Iterator[Reason]:
+    paths = [path or "the answer" for path, verdict in told if verdict.how == "repaired"]
+    if outcome.repaired:
+        cost = sum(verdict.lost for _, verdict in told)
+        detail = f"{_listed(paths)}: what was voted is not valid together; {cost:.2g} of the support was given up"
+        yield Reason(kind="repaired", detail=detail)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")  # noqa: PLR2004

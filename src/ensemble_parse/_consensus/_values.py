@@ -1,0 +1,131 @@
+"""When two values are the same: keys that are equal where the values are, with the type taken seriously."""
+
+from __future__ import annotations
+
+import enum
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+Key: TypeAlias = Callable[[Any], Hashable]
+
+REL: Final = 1e-9  # two computations of one number differ by far less, two numbers on a page by far more
+
+
+class Missing:
+    """What a candidate says that has no such field, key or item."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        return "MISSING"
+
+    def __reduce__(self) -> str:
+        """There is only one."""
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+
+def text(value: str) -> str:
+    """Equal after Unicode NFKC, trimmed and collapsed white space and casefolding; everything else counts."""
+    if not value.isascii():
+        value = unicodedata.normalize("NFKC", value)
+    return " ".join(value.split()).casefold()
+
+
+def text_with_case(value: str) -> str:
+    """As ``text``, where upper and lower case differ."""
+    return " ".join(unicodedata.normalize("NFKC", value).split())
+
+
+def without_punctuation(key: str) -> str:
+    """Leave the letters, marks, digits and single spaces of a text key."""
+    return " ".join("".join(c for c in key if c.isspace() or unicodedata.category(c)[0] in "LMN").split())
+
+
+def number(value: Any) -> Hashable:  # noqa: ANN401 - int, float, Decimal
+    """Equal to twelve significant digits; what is nearer than ``REL`` across an edge of rounding, a vote joins."""
+    if type(value) is float:
+        if value.is_integer():
+            return int(value)
+        return float(f"{value:.12g}") if math.isfinite(value) else repr(value)
+    if isinstance(value, Decimal) and value.is_nan():
+        return "nan"
+    return value  # type: ignore[no-any-return]
+
+
+def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:  # noqa: ANN401 - int, float, Decimal
+    """Whether two numbers are within a tolerance of each other."""
+    if isinstance(left, float) or isinstance(right, float):
+        return math.isclose(left, right, rel_tol=rel, abs_tol=absolute)
+    # Whole numbers and decimals are exact: a float on the way would make large ones equal.
+    kind = Decimal if isinstance(left, Decimal) or isinstance(right, Decimal) else _fraction
+    bound = max(kind(str(rel)) * max(abs(left), abs(right)), kind(str(absolute)))
+    return bool(abs(left - right) <= bound)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number: ``True`` is none."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool | enum.Enum)
+
+
+def near_numbers(left: Any, right: Any) -> bool:  # noqa: ANN401 - anything
+    """Whether two values are both numbers, and near."""
+    return is_number(left) and is_number(right) and near(left, right)
+
+
+def _fraction(value: str) -> Any:  # noqa: ANN401 - Fraction, imported where it is needed
+    from fractions import Fraction
+
+    return Fraction(value)
+
+
+def anything(value: Any) -> Hashable:  # noqa: ANN401, C901, PLR0911, PLR0912 - one case for each kind of value
+    """Key a value without parts by its own type, where the declared one says little: ``True`` is not ``1``."""
+    match value:
+        case None | Missing():
+            return value
+        case enum.Enum():
+            return _class(value), value.name
+        case bool():
+            return "bool", value
+        case str():
+            return "text", text(value)
+        case int() | float() | Decimal():
+            return "number", number(value)
+        case _:
+            return exact(value)
+
+
+def exact(value: Any) -> Hashable:  # noqa: ANN401 - anything
+    """Equal only as they are, and of one type."""
+    try:
+        hash(value)
+    except TypeError:
+        return _class(value), repr(value)
+    return _class(value), value
+
+
+def _class(value: object) -> Hashable:
+    return type(value)
+
+
+def bag(keys: Iterable[Hashable]) -> Hashable:
+    """Key a collection whose order does not count, but where each item counts as often as it is there."""
+    return frozenset(Counter(keys).items())
+
+
+def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - anything
+    """Whether two values whose keys are equal are also spelled alike, so that either may stand for both."""
+    if left is right:
+        return True
+    try:
+        return type(left) is type(right) and bool(left == right)
+    except Exception:  # noqa: BLE001 - a user's own __eq__; what cannot be compared is not alike
+        return False
