@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from ensemble_parse import _errors
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
-from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, T, Usage, Verdict
+from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, Usage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
