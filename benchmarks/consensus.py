@@ -2,17 +2,17 @@
 
     python benchmarks/consensus.py [--rounds 20]
 
-The peer is k-llms. It wants Python 3.12 or later and more than it declares, so it gets an environment of its own, in which
-this library is installed as well:
+The peer is k-llms. It wants Python 3.12 or later and more than it declares, so it gets an environment of its own, in
+which this library is installed as well:
 
     uv venv -p 3.12 peers
     VIRTUAL_ENV=peers uv pip install k-llms==0.0.55 retab==0.0.45 fastapi pyyaml -e .
     peers/bin/python benchmarks/consensus.py
 
-Without it, its columns stay empty. Nothing is asked over a network: where the peer would ask for embeddings, it is told to
-compare by edit distance. Both are given the same five candidates, in one process, in turns. Every candidate is the truth with
-mistakes of its own: a share of the leaves, or of the items of a list, is altered, missing, invented or, for one candidate,
-in another order. The truth is what a majority says everywhere, so there is one right answer.
+Without it, its columns stay empty. Nothing is asked over a network: where the peer would ask for embeddings, it is
+told to compare by edit distance. Both are given the same five candidates, in one process, in turns. Every candidate is
+the truth with mistakes of its own: a share of the leaves, or of the items of a list, is altered, missing, invented or,
+for one candidate, in another order. The truth is what a majority says everywhere, so there is one right answer.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def line(rng: random.Random) -> Line:
     """Make up an item."""
     price = round(rng.uniform(1, 99), 2)
     return Line(
-        sku=word(rng), name=f"{word(rng)} {word(rng)}", quantity=rng.randint(1, 9), unit=rng.choice(["kg", "pc"]), price=price,
-        tax=0.2, total=round(rng.uniform(1, 999), 2), note=rng.choice([None, word(rng)]),
+        sku=word(rng), name=f"{word(rng)} {word(rng)}", quantity=rng.randint(1, 9), unit=rng.choice(["kg", "pc"]),
+        price=price, tax=0.2, total=round(rng.uniform(1, 999), 2), note=rng.choice([None, word(rng)]),
     )  # fmt: skip
 
 

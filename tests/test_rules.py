@@ -84,7 +84,7 @@ RULES: dict[str, tuple[Any, FieldRule, list[Any], Any, float]] = {
     "intersection of sets": (frozenset[int], AllOf(), [frozenset({1, 2}), frozenset({2})], frozenset({2}), 0.5),
     "order counts": (list[int], Items(ordered=True), [[2, 1], [1, 2], [1, 2]], [1, 2], 2 / 3),
     "order of a tuple does not": (tuple[int, ...], Items(ordered=False), [(2, 1), (1, 2)], (2, 1), 1.0),
-    "a function": (int, Rule(lambda values, weights: max(values)), [1, 9, 2], 9, 1 / 3),
+    "a function": (int, Rule(lambda said, _: max(said)), [1, 9, 2], 9, 1 / 3),
     "must agree": (int, MustAgree(), [1, 2, 2], 2, 2 / 3),
     "ask the judge, without one": (int, AskJudge(), [1, 2, 2], 2, 2 / 3),
     "ignore": (str, Ignore(), ["x", "y", "y"], "x", 1 / 3),

@@ -110,8 +110,8 @@ class Vote:
     """A typed vote on every field, merged into one object that is always valid; see ``consensus``.
 
     Attributes:
-        arbiter: who is asked about what has no majority, all of it at once; ``None``: the most trusted of what leads stands,
-            and the result says that it is undecided.
+        arbiter: who is asked about what has no majority, all of it at once; ``None``: the most trusted of what leads
+            stands, and the result says that it is undecided.
         rules: how to compare and combine, by path; before those in the type's ``Annotated``.
 
     Examples:
@@ -165,8 +165,8 @@ class Unanimous:
 class Medoid:
     """The candidate that is most like all others, by weight and by type: for objects that must come from one source.
 
-    The source of the method is minimum Bayes risk decoding: the candidate with the least expected loss under what the panel
-    says. Ties fall to the order of trust.
+    The source of the method is minimum Bayes risk decoding: the candidate with the least expected loss under what the
+    panel says. Ties fall to the order of trust.
 
     Examples:
         >>> Medoid()

@@ -196,8 +196,8 @@ class Verdict:
 
     Attributes:
         value: the value at the path, as JSON-like data.
-        agreement: weighted share of the candidates that say the same, from 0 to 1. Of a list or dict they say the same if they
-            have the same items; what they say of each item is told at its own path.
+        agreement: weighted share of the candidates that say the same, from 0 to 1. Of a list or dict they say the same
+            if they have the same items; what they say of each item is told at its own path.
         supporters: names of the candidates that say the same.
         dissenters: what each of the other candidates says.
         how: how it was decided.
@@ -222,8 +222,8 @@ class Decision(Generic[T_co]):
 
     Attributes:
         output: the object.
-        method: ``"unanimous"``, ``"only one"``, ``"vote"``, ``"medoid"``, ``"first"``, ``"selected"``, ``"synthesized"``,
-            ``"plurality"``, or a word of a user's own decision maker.
+        method: ``"unanimous"``, ``"only one"``, ``"vote"``, ``"medoid"``, ``"first"``, ``"selected"``,
+            ``"synthesized"``, ``"plurality"``, or a word of a user's own decision maker.
         candidate: the candidate that it is, or ``None`` where it is nobody's.
         by: who decided: a judge's name, or ``None``.
         explanation: the judge's reason, or ``None``.

@@ -1,15 +1,16 @@
 """The pure engine: candidates in, a decision out. No I/O, no model, no clock.
 
-In the order of reading: ``_node`` (what a type looks like), ``_values`` (when two values are the same), ``_rules`` and ``_paths``
-(what a type's author says about it), ``_records``, ``_unions`` and ``_shape`` (from a type to its nodes), ``_vote`` (one ballot),
-``_similarity`` and ``_align`` (which items of lists are the same), ``_polls`` and ``_merge`` (the survey of what is said), ``_cohere``
-(one valid object), ``_verdicts`` (who said what), ``_contests`` (what is disputed), ``_survey`` (all of it).
+In the order of reading: ``_node`` (what a type looks like), ``_values`` (when two values are the same), ``_rules`` and
+``_paths`` (what a type's author says about it), ``_records``, ``_unions`` and ``_shape`` (from a type to its nodes),
+``_vote`` (one ballot), ``_similarity`` and ``_align`` (which items of lists are the same), ``_polls`` and ``_merge``
+(the survey of what is said), ``_cohere`` (one valid object), ``_verdicts`` (who said what), ``_contests`` (what is
+disputed), ``_survey`` (all of it).
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
@@ -39,7 +40,7 @@ def consensus(
 def consensus(
     candidates: Sequence[Any],
     *,
-    response_format: Any,
+    response_format: Any,  # noqa: ANN401 - whatever TypeAdapter takes
     weights: Sequence[float] | None = None,
     names: Sequence[str] | None = None,
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
@@ -54,12 +55,13 @@ def consensus(
 ) -> Decision[Any]:
     """Merge several typed answers to one question into one valid object, and tell who said what of it.
 
-    Every field is voted upon by its type, down to the leaves; items of lists are paired first. What is voted is validated by
-    the user's own classes. Pure and deterministic: no model is asked and nothing is awaited.
+    Every field is voted upon by its type, down to the leaves; items of lists are paired first. What is voted is
+    validated by the user's own classes. Pure and deterministic: no model is asked and nothing is awaited.
 
     Args:
         candidates: objects of one type, the most trusted first, or ``Candidate`` objects.
-        response_format: their type; by default the first one's. With it, objects that are not of the type yet are validated.
+        response_format: their type; by default the first one's. With it, objects that are not of the type yet are
+            validated.
         weights: of the votes, more than 0; by default the candidates' own, or 1.
         names: of the candidates; by default their own, or ``"candidate 1"`` and so on.
         rules: how to compare and combine, by path; before those in the type's ``Annotated``.
@@ -94,24 +96,22 @@ def consensus(
 
         format_ = prepare(response_format)
         shape(format_.type, rules)
-    told = [
-        _candidate(
-            each if isinstance(each, Candidate) or format_ is None else format_.coerce(each),
-            at,
-            names[at] if names else None,
-            weights[at] if weights else None,
-        )
-        for at, each in enumerate(candidates)
-    ]
+    told: list[Candidate[Any]] = []
+    for at, said in enumerate(candidates):
+        output: Any = said if _is_candidate(said) or format_ is None else format_.coerce(said)
+        told.append(_candidate(output, at, names[at] if names else None, weights[at] if weights else None))
     return Survey(told, format_.type if format_ else None, rules).decide()
 
 
-def _candidate(said: Any, at: int, name: str | None, weight: float | None) -> Candidate[Any]:  # noqa: ANN401
+def _candidate(said: object, at: int, name: str | None, weight: float | None) -> Candidate[Any]:
     from dataclasses import replace
 
-    if not isinstance(said, Candidate):
+    if not _is_candidate(said):
         name = name or f"candidate {at + 1}"
         weight = 1.0 if weight is None else weight
         return Candidate(name=name, processor=name, position=at, model="", output=said, weight=weight)
-    told = cast("Candidate[Any]", said)
-    return replace(told, name=told.name if name is None else name, weight=told.weight if weight is None else weight)
+    return replace(said, name=name or said.name, weight=weight or said.weight)
+
+
+def _is_candidate(said: object) -> TypeGuard[Candidate[Any]]:
+    return isinstance(said, Candidate)

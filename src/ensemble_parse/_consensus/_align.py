@@ -21,15 +21,15 @@ ALIKE: Final = 0.5
 """Items less alike than this are different items."""
 
 SAME_PLACE: Final = 0.2
-"""What standing at the same place of two lists adds to the likeness of two items; half of it one place further, and so on."""
+"""What standing at the same place of two lists adds to the likeness of two items; one place further on, half of it."""
 
 
 def align(node: Collected, panel: Panel, voters: Sequence[int], lists: Sequence[Sequence[Any]]) -> list[Slot]:
     """Pair the items of the lists: by their key if they have one, else identical items first, and the rest by likeness.
 
-    Identical items are paired before anything else and never parted, so that an item on which candidates agree is neither
-    lost nor doubled. Without a key the rest goes in rounds, one candidate after another, each assigned at once so that the
-    sum of the likeness is greatest; what is less alike than ``ALIKE`` is another item.
+    Identical items are paired before anything else and never parted, so that an item on which candidates agree is
+    neither lost nor doubled. Without a key the rest goes in rounds, one candidate after another, each assigned at once
+    so that the sum of the likeness is greatest; what is less alike than ``ALIKE`` is another item.
     """
     keys = [[*map(node.by or node.item.key, each)] for each in lists]
     slots = _identical(voters, keys)
@@ -84,7 +84,9 @@ def _by_likeness(
         taken: set[int] = set()
         if mine and open_:
             likeness = matrix(node.item, _items(panel, lists, mine), _items(panel, lists, open_), weights)
-            likeness += SAME_PLACE / (1 + distances(_places(panel, mine), _places(panel, open_)))
+            if not isinstance(node.item, Leaf):
+                # Of a value without parts its place says nothing: "5" and "-5" would be one.
+                likeness += SAME_PLACE / (1 + distances(_places(panel, mine), _places(panel, open_)))
             for i, slot in enumerate(mine):
                 for j, other in enumerate(open_):
                     if not slot.keys().isdisjoint(other):
@@ -107,7 +109,7 @@ def _places(panel: Panel, slots: Sequence[Slot]) -> list[int]:
 
 
 def _telling(keys: Sequence[Sequence[Any]]) -> list[float]:
-    """Weigh the parts of records by how well they tell the items of one list apart: a unit that all share says nothing."""
+    """Weigh the parts of records by how well they tell the items of one list apart; what all share says nothing."""
     items = sum(max(len(each) - 1, 0) for each in keys)
     if not items:
         return [1.0] * len(next(each[0] for each in keys if each))
@@ -118,16 +120,17 @@ def _telling(keys: Sequence[Sequence[Any]]) -> list[float]:
 def in_order(panel: Panel, slots: Sequence[Slot]) -> list[int]:
     """Order slots so that each stands before those that a majority puts after it.
 
-    From the order of their median places, which one list in another order does not disturb, each slot moves up for as long
-    as a majority puts it before its neighbour ("local Kemenization", Dwork and others, 2001). Where nothing decides, it is
-    the order of trust. Items that few have come in after the others: one list's word must not come between the rest.
+    From the order of their median places, which one list in another order does not disturb, each slot moves up for as
+    long as a majority puts it before its neighbour ("local Kemenization", Dwork and others, 2001). Where nothing
+    decides, it is the order of trust. Items that few have come in after the others: one list's word must not come
+    between the rest.
     """
     given = panel.given
     if given is not None:
         # An answer that stands has its order; what it does not have comes last.
         return sorted(range(len(slots)), key=lambda at: slots[at].get(given, len(slots) + at))
-    support = [panel.weight(slot) for slot in slots]
-    most = max(support, default=0.0) / 2
+    support = [panel.share(panel.weight(slot)) for slot in slots]
+    most = round(max(support, default=0.0) / 2, 9)
     order = _by_majority(panel, slots, [at for at in range(len(slots)) if support[at] >= most])
     ranks = {at: (rank, -1, 0) for rank, at in enumerate(order)}
     lines = {
@@ -177,7 +180,7 @@ def _median(panel: Panel, ranked: Sequence[tuple[float, int]]) -> float:
 
 
 def _before(panel: Panel, one: Slot, other: Slot) -> bool:
-    """Whether a majority puts one slot before another; where it is even, the most trusted of those who have both decides."""
+    """Whether a majority puts one slot before another; where it is even, the most trusted who has both decides."""
     lead, trusted, first = 0.0, len(panel.ranks), False
     for voter, place in one.items():
         if voter in other:

@@ -1,8 +1,8 @@
 """Coherence: from polls to one object that the user's own classes accept.
 
-Every record is made by its own class from what was voted, the innermost first, validators and all. Where a class refuses,
-the valid combination of voted values that loses the least support is looked for; a whole candidate, which is valid as it
-is, bounds that search and ends it.
+Every record is made by its own class from what was voted, the innermost first, validators and all. Where a class
+refuses, the valid combination of voted values that loses the least support is looked for; a whole candidate, which is
+valid as it is, bounds that search and ends it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Outcome:
         panel: who votes.
         choices: the option chosen where it is not the winner, by the ballot's place.
         repaired: the places among them that coherence chose.
-        standing: polls that account for a value which is nobody's blend: a whole candidate's, or what a class made of it.
+        standing: polls that account for a value which is nobody's blend: a whole candidate's, or what a class made of
+            it.
     """
 
     def __init__(self, panel: Panel, choices: Mapping[Place, int] | None = None, *, trial: bool = False) -> None:
@@ -92,7 +93,7 @@ class Outcome:
             return whole
         try:
             return self._made(poll, parts)
-        except Exception as error:  # noqa: BLE001 - whatever a user's validator raises, it does not accept the value
+        except Exception as error:
             if self._trial:
                 raise Refused from error
             return self._repaired(poll, error)
@@ -146,7 +147,7 @@ class Outcome:
         nearest, bound = self._nearest(poll)
         for changed in _combinations(poll, self, _named(error), bound):
             trial = Outcome(self.panel, self.choices | changed, trial=True)
-            trial._taken = self._taken  # noqa: SLF001 - the same class
+            trial._taken = self._taken
             try:
                 trial.value(poll)
             except Refused:
@@ -197,7 +198,7 @@ def lost(ballot: Ballot, option: int) -> float:
     return best - (ballot.options[option].weight if option >= 0 else 0.0)
 
 
-def ballots(poll: Poll, outcome: Outcome) -> Iterator[Ballot]:
+def ballots(poll: Poll, outcome: Outcome) -> Iterator[Ballot]:  # noqa: C901 - a case for each kind of poll
     """Yield the questions on which the value depends as it stands, each once."""
     if isinstance(poll, Ballot):
         yield poll

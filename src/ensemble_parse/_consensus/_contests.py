@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ensemble_parse._consensus._data import data
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
-from ensemble_parse._consensus._verdicts import data
 from ensemble_parse._rules import AskJudge, MustAgree
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ class Contest:
 
     Attributes:
         place: what names it in the choices; it stays the same whatever else is chosen.
-        path: where it is in the answer as voted, ``line_items[2].price``; for an item that is left out, its list's path.
-        about: ``"value"``: which one it is; ``"type"``: of which type it is; ``"item"``: whether it is an item at all, answered
-            by ``True`` and ``False``.
+        path: where it is in the answer as voted, ``line_items[2].price``; for an item that is left out, its list's
+            path.
+        about: ``"value"``: which one it is; ``"type"``: of which type it is; ``"item"``: whether it is an item at all,
+            answered by ``True`` and ``False``.
         answers: what is said, the vote's winner first; a choice is the place of one of them.
         description: the field's own description, or ``None``.
         item: for ``"item"``: the item, as JSON-like data.

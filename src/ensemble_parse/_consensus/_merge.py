@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import align, in_order
+from ensemble_parse._consensus._data import by_text
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
@@ -20,6 +22,29 @@ if TYPE_CHECKING:
 
 LONG: Final = 60
 """Texts longer than this are prose: on recorded answers only a quarter of them are repeated verbatim by all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is said at one place.
+
+    Attributes:
+        panel: the weights.
+        voters: who has anything to say here, in the order given.
+        said: what each of them says.
+        place: where this is.
+    """
+
+    panel: Panel
+    voters: tuple[int, ...]
+    said: Sequence[Any]
+    place: Place
+
+    def ballot(
+        self, node: Node, options: Sequence[Option], standing: Standing, likeness: float | None = None
+    ) -> Ballot:
+        """Put it as a question."""
+        return Ballot(node, self.place, self.voters, self.said, options, standing, likeness)
 
 
 def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any], place: Place = ()) -> Poll:
@@ -35,87 +60,81 @@ def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any],
     voters = tuple(voters)
     if len(voters) == 1:
         return Agreed(node, voters, said[0])
+    asked = Asked(panel, voters, said, place)
     if isinstance(node, Leaf) or node.whole:
-        return _leaf(node, panel, voters, said, place)
-    if isinstance(node, Union):
-        return _fork(node, panel, voters, said, place)
+        return _leaf(node, asked)
     if isinstance(node, Record):
-        return _parts(node, panel, voters, said, place)
+        return _parts(node, asked)
     if isinstance(node, Collected):
-        return _items(node, panel, voters, said, place)
-    assert isinstance(node, Table)  # noqa: S101 - there are no other nodes
-    return _entries(node, panel, voters, said, place)
+        return _items(node, asked)
+    if isinstance(node, Table):
+        return _entries(node, asked)
+    assert isinstance(node, Union)  # noqa: S101 - there are no other nodes
+    return _fork(node, asked)
 
 
-def _leaf(node: Node, panel: Panel, voters: tuple[int, ...], said: Sequence[Any], place: Place) -> Poll:
-    first = said[0]
-    if all([values.same(each, first) for each in said]):
-        return Agreed(node, voters, first)
+def _leaf(node: Node, asked: Asked) -> Poll:
+    first = asked.said[0]
+    if all([values.same(each, first) for each in asked.said]):  # noqa: C419 - most places end here, and a list is faster
+        return Agreed(node, asked.voters, first)
     near = node.near if isinstance(node, Leaf) else None
-    options = vote(panel, voters, said, node.key, near)
-    combine, dissent = node.rules.get("combine"), node.rules.get("dissent")
-    if panel.given in voters:
-        standing: Standing = "ignored" if isinstance(dissent, Ignore) else _standing(panel, node, voters, options)
-        return Ballot(node, place, voters, said, options, standing)
-    if isinstance(dissent, Ignore):
-        trusted = said[voters.index(panel.trusted(voters))]
-        return _ruled(node, place, voters, said, options, trusted, "ignored")
-    if isinstance(combine, Rule):
-        order = sorted(range(len(voters)), key=lambda i: panel.ranks[voters[i]])
-        value = combine.function([said[i] for i in order], [panel.weights[voters[i]] for i in order])
-        return _ruled(node, place, voters, said, options, value, "rule")
-    if isinstance(combine, Median | Mean) and values.is_number(options[0].value):
-        numbers = [
-            (each, panel.weights[voter]) for each, voter in zip(said, voters, strict=True) if values.is_number(each)
-        ]
+    options = vote(asked.panel, asked.voters, asked.said, node.key, near)
+    if asked.panel.given is None:
+        ruled = _ruled(node, asked, options)
+        if ruled is not None:
+            return ruled
+    elif isinstance(node.rules.get("dissent"), Ignore):
+        return asked.ballot(node, options, "ignored")
+    if node.kind == "text" and len(options) == len(asked.voters) and min(map(_length, asked.said)) > LONG:
+        return asked.ballot(node, options, "similarity", _likeness(options))
+    return asked.ballot(node, options, _standing(node, asked, options))
+
+
+def _ruled(node: Node, asked: Asked, options: list[Option]) -> Ballot | None:
+    """Let a rule make a value of what is said, if there is one that does."""
+    combine, weights = (node.rules.get("combine"), [asked.panel.weights[voter] for voter in asked.voters])
+    standing: Standing = "rule"
+    if isinstance(node.rules.get("dissent"), Ignore):
+        value, standing = (asked.said[asked.voters.index(asked.panel.trusted(asked.voters))], "ignored")
+    elif isinstance(combine, Rule):
+        order = sorted(range(len(weights)), key=lambda i: asked.panel.ranks[asked.voters[i]])
+        value = combine.function([asked.said[i] for i in order], [weights[i] for i in order])
+    elif isinstance(combine, Median | Mean) and values.is_number(options[0].value):
+        numbers = [pair for pair in zip(asked.said, weights, strict=True) if values.is_number(pair[0])]
         value = _median(numbers) if isinstance(combine, Median) else _mean(numbers)
-        return _ruled(node, place, voters, said, options, value, "rule")
-    if node.kind == "text" and len(options) == len(voters) and min(map(_length, said)) > LONG:
-        return _prose(node, panel, voters, said, place, options)
-    return Ballot(node, place, voters, said, options, _standing(panel, node, voters, options))
-
-
-def _ruled(
-    node: Node,
-    place: Place,
-    voters: tuple[int, ...],
-    said: Sequence[Any],
-    options: list[Option],
-    value: Any,  # noqa: ANN401
-    standing: Standing,
-) -> Ballot:
-    """Put what a rule makes of the values before what is said."""
+    else:
+        return None
     key = node.key(value)
-    winner = next((each for each in options if node.key(each.value) == key), Option(value, (), 0.0))
-    chosen = Option(value, winner.voters, winner.weight)
-    return Ballot(node, place, voters, said, [chosen, *(each for each in options if each is not winner)], standing)
+    said = next((each for each in options if node.key(each.value) == key), Option(value, (), 0.0))
+    others = [each for each in options if each is not said]
+    return asked.ballot(node, [Option(value, said.voters, said.weight), *others], standing)
 
 
-def _prose(
-    node: Node, panel: Panel, voters: tuple[int, ...], said: Sequence[Any], place: Place, options: list[Option]
-) -> Ballot:
+def _likeness(options: Sequence[Option]) -> float:
+    """Say how alike the other texts are to the first, on average by weight."""
     from ensemble_parse._consensus._similarity import alike
 
     best, *others = options
-    weight = panel.weight(voters) - best.weight
-    likeness = sum(panel.weight(each.voters) * alike(best.value, each.value) for each in others) / (weight or 1.0)
-    return Ballot(node, place, voters, said, options, "similarity", round(likeness, 9))
+    weight = sum(each.weight for each in others)
+    return round(sum(each.weight * alike(best.value, each.value) for each in others) / (weight or 1.0), 9)
 
 
 def _length(value: object) -> int:
     return len(value) if isinstance(value, str) else 0
 
 
-def _standing(panel: Panel, node: Node, voters: tuple[int, ...], options: Sequence[Option]) -> Standing:
+def _standing(node: Node, asked: Asked, options: Sequence[Option]) -> Standing:
+    panel = asked.panel
     lead = panel.share(options[0].weight)
     if isinstance(node.rules.get("dissent"), MustAgree) and len(options) > 1:
         return "undecided"
-    if 2 * lead > panel.share(panel.weight(voters)):
+    if 2 * lead > panel.share(panel.weight(asked.voters)):
         return "majority"
     return "undecided" if tied(panel, options) else "plurality"
 
 
-def _fork(node: Union, panel: Panel, voters: tuple[int, ...], said: Sequence[Any], place: Place) -> Poll:
+def _fork(node: Union, asked: Asked) -> Poll:
+    panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     chosen = [node.pick(each) for each in said]
     if all(each is chosen[0] for each in chosen):
         return survey(chosen[0], panel, voters, said, place)
@@ -125,11 +144,11 @@ def _fork(node: Union, panel: Panel, voters: tuple[int, ...], said: Sequence[Any
         at = [i for i, each in enumerate(chosen) if each is option.value]
         below = (*place, number)
         branches.append(survey(option.value, panel, [voters[i] for i in at], [said[i] for i in at], below))
-    ballot = Ballot(node, place, voters, said, options, _standing(panel, node, voters, options))
-    return Fork(node, ballot, branches)
+    return Fork(node, asked.ballot(node, options, _standing(node, asked, options)), branches)
 
 
-def _parts(node: Record, panel: Panel, voters: tuple[int, ...], said: Sequence[Any], place: Place) -> Poll:
+def _parts(node: Record, asked: Asked) -> Poll:
+    panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     rows = [(each, node.read(each)) for each in said]
     columns = zip(*[row for _, row in rows], strict=True)
     given = [node.given(each) for each in said]
@@ -140,20 +159,14 @@ def _parts(node: Record, panel: Panel, voters: tuple[int, ...], said: Sequence[A
         else:
             parts[name] = survey(part.node, panel, voters, column, (*place, name))
     for names in node.together:
-        _share(node, names, panel, voters, rows, place, parts)
-    if all([type(each) is Agreed for each in parts.values()]):
+        _share(node, names, asked, [row for _, row in rows], parts)
+    if all(type(each) is Agreed for each in parts.values()):
         return Agreed(node, voters, said[0])
     return Parts(node, place, voters, rows, parts)
 
 
 def _share(
-    node: Record,
-    names: tuple[str, ...],
-    panel: Panel,
-    voters: tuple[int, ...],
-    rows: Sequence[tuple[Any, Sequence[Any]]],
-    place: Place,
-    parts: dict[str | int, Poll],
+    node: Record, names: tuple[str, ...], asked: Asked, rows: Sequence[Sequence[Any]], parts: dict[str | int, Poll]
 ) -> None:
     """Ask one question about several parts, if they differ on any."""
     if all(isinstance(parts[name], Agreed) for name in names):
@@ -161,32 +174,36 @@ def _share(
     order = [*node.parts]
     at = [order.index(name) for name in names]
     keys = [node.parts[name].node.key for name in names]
-    said = [tuple([row[i] for i in at]) for _, row in rows]
-    options = vote(panel, voters, said, lambda group: tuple([key(each) for key, each in zip(keys, group, strict=True)]))
-    ballot = Ballot(node, (*place, names), voters, said, options, _standing(panel, node, voters, options))
+    one = replace(asked, said=[tuple([row[i] for i in at]) for row in rows], place=(*asked.place, names))
+    options = vote(
+        one.panel, one.voters, one.said, lambda group: tuple([key(each) for key, each in zip(keys, group, strict=True)])
+    )
+    ballot = one.ballot(node, options, _standing(node, one, options))
     for i, name in enumerate(names):
         parts[name] = Shared(node.parts[name].node, ballot, i)
 
 
-def _items(node: Collected, panel: Panel, voters: tuple[int, ...], said: Sequence[Any], place: Place) -> Poll:
+def _items(node: Collected, asked: Asked) -> Poll:
+    panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     lists = [by_text(each) if node.kind == "set" else each for each in said]
     slots = align(node, panel, voters, lists)
     slots = [slots[at] for at in in_order(panel, slots)]
-    where = {voter: each for voter, each in zip(voters, lists, strict=True)}
+    where = dict(zip(voters, lists, strict=True))
     members: list[Member] = []
     for at, slot in enumerate(slots):
         having = tuple(sorted(slot))
         here = [where[voter][slot[voter]] for voter in having]
         below = (*place, at)
-        alike = all([values.same(here[0], each) for each in here[1:]])
+        alike = all([values.same(here[0], each) for each in here[1:]])  # noqa: C419 - as above
         poll = Agreed(node.item, having, here[0]) if alike else survey(node.item, panel, having, here, below)
-        members.append(Member(having, poll, _presence(node, panel, voters, having, below)))
-    if _settled(members) and all([set(slot.values()) == {at} for at, slot in enumerate(slots)]):
+        members.append(Member(having, poll, _presence(node, asked, having, below)))
+    if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):
         return Agreed(node, voters, said[0])
     return Members(node, place, voters, said, members, _in_line(voters, slots) if node.ordered else None)
 
 
-def _entries(node: Table, panel: Panel, voters: tuple[int, ...], said: Sequence[Any], place: Place) -> Poll:
+def _entries(node: Table, asked: Asked) -> Poll:
+    panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     found: dict[Any, dict[int, Any]] = {}
     for voter, each in zip(voters, said, strict=True):
         for name in each:
@@ -197,40 +214,36 @@ def _entries(node: Table, panel: Panel, voters: tuple[int, ...], said: Sequence[
         having, below = tuple(sorted(names)), (*place, key)
         poll = survey(node.item, panel, having, [where[voter][names[voter]] for voter in having], below)
         spelled = vote(panel, having, [names[voter] for voter in having], lambda _: None)[0].value
-        members.append(Member(having, poll, _presence(node, panel, voters, having, below), spelled))
-    if _settled(members) and all([each.step in said[0] for each in members]):
+        members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
+    if _settled(members) and all(each.step in said[0] for each in members):
         return Agreed(node, voters, said[0])
     return Members(node, place, voters, said, members)
 
 
 def _settled(members: Sequence[Member]) -> bool:
-    return all([each.presence is None and type(each.poll) is Agreed for each in members])
+    return all(each.presence is None and type(each.poll) is Agreed for each in members)
 
 
-def _presence(
-    node: Collected | Table, panel: Panel, voters: tuple[int, ...], having: tuple[int, ...], place: Place
-) -> Ballot | None:
-    if len(having) == len(voters):
+def _presence(node: Collected | Table, asked: Asked, having: tuple[int, ...], place: Place) -> Ballot | None:
+    """Ask whether an item is one at all, if not all have it."""
+    if len(having) == len(asked.voters):
         return None
-    absent = tuple(voter for voter in voters if voter not in having)
-    options = ranked(panel, [Option(True, having, panel.weight(having)), Option(False, absent, panel.weight(absent))])  # noqa: FBT003
-    combine = node.rules.get("combine")
-    standing = _standing(panel, node, voters, options)
+    panel = asked.panel
+    absent = tuple(voter for voter in asked.voters if voter not in having)
+    options = ranked(panel, [Option(value=True, voters=having, weight=panel.weight(having)),
+                             Option(value=False, voters=absent, weight=panel.weight(absent))])  # fmt: skip
+    one = replace(asked, said=[voter in having for voter in asked.voters], place=(*place, "present"))
+    standing, combine = _standing(node, one, options), node.rules.get("combine")
     if isinstance(combine, AnyOf | AllOf) and panel.given is None:
         options.sort(key=lambda each: each.value is not isinstance(combine, AnyOf))
         standing = "rule"
-    return Ballot(node, (*place, "present"), voters, [voter in having for voter in voters], options, standing)
+    return one.ballot(node, options, standing)
 
 
 def _in_line(voters: tuple[int, ...], slots: Sequence[dict[int, int]]) -> tuple[int, ...]:
     """Who has the items in the order of the slots."""
     line = {voter: [slot[voter] for slot in slots if voter in slot] for voter in voters}
     return tuple(voter for voter, places in line.items() if places == sorted(places))
-
-
-def by_text(items: Any) -> list[Any]:  # noqa: ANN401 - a set
-    """Order the members of a set, whose own order changes from one run to the next."""
-    return sorted(items, key=lambda each: (type(each).__name__, repr(each)))
 
 
 def _median(numbers: list[tuple[Any, float]]) -> Any:  # noqa: ANN401 - a number

@@ -29,12 +29,12 @@ def is_record(origin: object) -> bool:
     """Whether a type has named parts; fixed tuples, which need their arguments, aside."""
     if not isinstance(origin, type):
         return False
-    origin = cast("type[Any]", origin)
+    cls: type[object] = origin
     return (
-        hasattr(origin, "__pydantic_fields__")
-        or dataclasses.is_dataclass(origin)
-        or typing_extensions.is_typeddict(origin)
-        or (issubclass(origin, tuple) and hasattr(origin, "_fields"))
+        hasattr(cls, "__pydantic_fields__")
+        or dataclasses.is_dataclass(cls)
+        or typing_extensions.is_typeddict(cls)
+        or (tuple in cls.__mro__ and hasattr(cls, "_fields"))
     )
 
 
@@ -77,7 +77,7 @@ def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None)
         part = _part(
             compiler, node, name, info.annotation, path, paths, marks=marks, transparent=issubclass(cls, RootModel)
         )
-        part.fresh, part.description = info.default_factory is not None, info.description
+        part.fresh, part.description = (info.default_factory is not None, info.description)
     if cls.model_config.get("extra") == "allow":
         # Undeclared, so keyed by what they are, and a path of the mapping may name any of them.
         name = compiler.node(str, path=path)
@@ -119,7 +119,7 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
     node.make = lambda parts: whole({name: value for name, value in parts.items() if value is not MISSING})
 
 
-def _part(  # noqa: PLR0913 - what a part is made of
+def _part(  # noqa: PLR0913, PLR0917 - what a part is made of
     compiler: Compiler,
     node: Record,
     name: str | int,
@@ -143,7 +143,7 @@ def _part(  # noqa: PLR0913 - what a part is made of
     return part
 
 
-def _groups(node: Record, origin: Any, path: str) -> None:
+def _groups(node: Record, origin: object, path: str) -> None:
     told: list[Together] = [*getattr(origin, ON_CLASS, ())]
     group = node.rules.get("group")
     if isinstance(group, Together):

@@ -6,13 +6,13 @@ import functools
 from typing import TYPE_CHECKING
 
 from ensemble_parse._consensus import _values as values
-from ensemble_parse._consensus._node import Leaf
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import Exact, FieldRule, Text, Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ensemble_parse._consensus._node import Leaf
     from ensemble_parse._rules import Kind, RuleKind
 
 _SAID = {"list": "a list", "set": "a set", "dict": "a dict", "record": "a model", "any": "any value"}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import collections
-import collections.abc as abc
-import datetime
+import datetime as dt
 import decimal
 import enum
 import functools
 import types
 import typing
 import uuid
+from collections import abc
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typing_extensions
@@ -26,7 +26,7 @@ from ensemble_parse._rules import FieldRule, Items
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
-_AS_IS: Final = (int, bool, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, enum.Enum, bytes)
+_AS_IS: Final = (int, bool, dt.date, dt.time, dt.timedelta, uuid.UUID, enum.Enum, bytes)
 _LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _SETS: Final = (set, frozenset, abc.Set, abc.MutableSet)
 _DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Mapping, abc.MutableMapping)
@@ -70,7 +70,7 @@ class Compiler:
         self.names: dict[str, None] = {}
         self._done: dict[Hashable, Record] = {}
 
-    def node(
+    def node(  # noqa: C901, PLR0911 - a case for each kind of type
         self,
         type_: Any,  # noqa: ANN401 - whatever Pydantic takes
         *,
@@ -117,14 +117,14 @@ class Compiler:
         return self._anything(type_, path, paths, rules)
 
     def _record(self, type_: Any, path: str, paths: PathRules | None, rules: Any) -> Node:  # noqa: ANN401
-        # Below the last rule of the mapping a type looks alike wherever it stands, and one that contains itself ends there.
-        memo = (type_, id(paths) if paths else None, tuple(rules.items()))
+        # Below the last rule of the mapping a type is the same wherever it stands: one that contains itself ends there.
+        memo = (type_, paths, tuple(rules.items()))
         if memo not in self._done:
             node = self._done[memo] = Record(type=type_, rules=check(rules, "record", path))
             record_of(self, node, path, paths)
         return self._done[memo]
 
-    def _collected(
+    def _collected(  # noqa: PLR0913, PLR0917 - what is known of an annotation
         self,
         type_: Any,  # noqa: ANN401
         origin: Any,  # noqa: ANN401

@@ -23,8 +23,8 @@ UNRELATED: Final = 50
 def matrix(node: Node, left: Sequence[Any], right: Sequence[Any], weights: Sequence[float] | None = None) -> Matrix:
     """Compare every value on the left with every one on the right.
 
-    Equal values are 1, texts as alike as rapidfuzz finds them, numbers and the like 0 unless equal; records are the mean
-    over their parts, lists the share of the longer one that is paired.
+    Equal values are 1, texts as alike as rapidfuzz finds them, numbers and the like 0 unless equal; records are the
+    mean over their parts, lists the share of the longer one that is paired.
 
     Args:
         node: the type of the values.
@@ -62,7 +62,7 @@ def matrix(node: Node, left: Sequence[Any], right: Sequence[Any], weights: Seque
 def _records(node: Record, left: Sequence[Any], right: Sequence[Any], weights: Sequence[float] | None) -> Matrix:
     import numpy as np
 
-    rows, columns = [*zip(*map(node.read, left), strict=True)], [*zip(*map(node.read, right), strict=True)]
+    rows, columns = ([*zip(*map(node.read, left), strict=True)], [*zip(*map(node.read, right), strict=True)])
     out, whole = np.zeros((len(left), len(right))), 0.0
     for part, weight, a, b in zip(node.parts.values(), weights or [1.0] * len(rows), rows, columns, strict=True):
         if part.node.rules.get("dissent") is None or weight:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 import typing
-from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, or_absent
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Rules = dict[RuleKind, FieldRule]
 
 
-def union_of(
+def union_of(  # noqa: PLR0913, PLR0917 - what is known of an annotation
     compiler: Compiler,
     type_: Any,  # noqa: ANN401 - an annotation
     variants: tuple[Any, ...],
@@ -101,11 +102,11 @@ def _loose(type_: Any) -> Leaf:  # noqa: ANN401
 def _kind(value: Any) -> Any:  # noqa: ANN401 - the type to compile for a value with parts
     if isinstance(value, str | bytes) or value is None:
         return None
-    if is_record(type(value)):
-        return cast("Any", type(value))
+    if is_record(values.class_of(value)):
+        return values.class_of(value)
     if isinstance(value, Mapping):
         return dict
-    if isinstance(value, Set):
+    if isinstance(value, AbstractSet):
         return set
     if isinstance(value, list | tuple | collections.deque):
         return list
@@ -116,12 +117,12 @@ def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union
     known: dict[type, Node] = {}
 
     def pick(value: Any) -> Node:  # noqa: ANN401
-        kind = cast("type[Any]", type(value))
+        kind = values.class_of(value)
         node = known.get(kind)
         if node is not None:
             return node
         fitting = [each for each in variants if _holds(each, value)]
-        if len(fitting) > 1 and isinstance(value, Mapping | list | tuple | Set):
+        if len(fitting) > 1 and isinstance(value, Mapping | list | tuple | AbstractSet):
             # One class of Python for several types: only their own validation tells them apart.
             return next((each for each in fitting if _validates(each, value)), fitting[0])
         exact = [each for each in fitting if each.type is kind]
@@ -141,7 +142,11 @@ def _holds(node: Node, value: Any) -> bool:  # noqa: ANN401
     if isinstance(node, Table):
         return isinstance(value, Mapping)
     if isinstance(node, Collected):
-        return isinstance(value, Set) if node.kind == "set" else isinstance(value, list | tuple | collections.deque)
+        return (
+            isinstance(value, AbstractSet)
+            if node.kind == "set"
+            else isinstance(value, list | tuple | collections.deque)
+        )
     assert isinstance(node, Record)  # noqa: S101 - leaves are no variants
     origin = typing.get_origin(node.type) or node.type
     return isinstance(value, dict) if typing.is_typeddict(origin) else isinstance(value, origin)

@@ -86,13 +86,13 @@ def _fraction(value: str) -> Any:  # noqa: ANN401 - Fraction, imported where it 
     return Fraction(value)
 
 
-def anything(value: Any) -> Hashable:  # noqa: ANN401, C901, PLR0911, PLR0912 - one case for each kind of value
+def anything(value: Any) -> Hashable:  # noqa: ANN401 - one case for each kind of value
     """Key a value without parts by its own type, where the declared one says little: ``True`` is not ``1``."""
     match value:
         case None | Missing():
             return value
         case enum.Enum():
-            return _class(value), value.name
+            return class_of(value), value.name
         case bool():
             return "bool", value
         case str():
@@ -108,11 +108,12 @@ def exact(value: Any) -> Hashable:  # noqa: ANN401 - anything
     try:
         hash(value)
     except TypeError:
-        return _class(value), repr(value)
-    return _class(value), value
+        return class_of(value), repr(value)
+    return class_of(value), value
 
 
-def _class(value: object) -> Hashable:
+def class_of(value: object) -> type[object]:
+    """Name the class; with a type, where checkers know none of the value's."""
     return type(value)
 
 

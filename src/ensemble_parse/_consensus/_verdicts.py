@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
-
-from pydantic_core import to_jsonable_python
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ensemble_parse._consensus._cohere import lost
-from ensemble_parse._consensus._merge import by_text
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
+from ensemble_parse._consensus._data import data, leaves
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Parts, Shared
 from ensemble_parse._consensus._values import MISSING
@@ -33,8 +30,8 @@ Said: TypeAlias = "tuple[int, Any]"
 class Verdicts(Mapping[str, Verdict]):
     """The verdicts of one answer, by path, in the order of the answer.
 
-    Every value without parts has one; so has every list, set and dict, about which items it has, and every choice of types.
-    Items of a set are numbered in the order of their text.
+    Every value without parts has one; so has every list, set and dict, about which items it has, and every choice of
+    types. Items of a set are numbered in the order of their text.
     """
 
     def __init__(  # noqa: PLR0913 - what verdicts are worked out from
@@ -57,8 +54,9 @@ class Verdicts(Mapping[str, Verdict]):
             label: how a path was decided where the vote alone would not have decided it so; ``None`` for a vote.
             must_agree: whether all that is not unanimous is undecided.
         """
-        self._poll, self._outcome, self._panel, self._names = poll, outcome, panel, names
-        self._label, self._must_agree = label, must_agree
+        self._poll, self._outcome, self._panel, self._names = (poll, outcome, panel, names)
+        self._label: How | None = label
+        self._must_agree = must_agree
         self._made: dict[str, Callable[[], Verdict]] | None = None
 
     def __getitem__(self, path: str) -> Verdict:
@@ -96,7 +94,7 @@ class Verdicts(Mapping[str, Verdict]):
 
     # -- what there is to say -------------------------------------------------------------------------------------
 
-    def _below(
+    def _below(  # noqa: C901 - a case for each kind of poll
         self, poll: Poll, path: str, *, doubt: bool, agreed: bool = True
     ) -> Iterator[tuple[str, Callable[[], Verdict]]]:
         """Yield every path with the way to its verdict.
@@ -108,7 +106,7 @@ class Verdicts(Mapping[str, Verdict]):
             agreed: whether to go into what all agree on, too.
         """
         if isinstance(poll, Agreed):
-            for below, value in _leaves(poll.node, poll.value, path) if agreed else ():
+            for below, value in leaves(poll.node, poll.value, path) if agreed else ():
                 yield below, partial(self._agreed, poll.voters, value, doubt=doubt)
         elif isinstance(poll, Ballot):
             if (
@@ -146,7 +144,7 @@ class Verdicts(Mapping[str, Verdict]):
             told = Verdicts(
                 standing, type(self._outcome)(panel), panel, self._names, label, must_agree=self._must_agree
             )
-            yield from told._below(standing, path, doubt=doubt)  # noqa: SLF001 - the same class
+            yield from told._below(standing, path, doubt=doubt)
             return
         for name, part in poll.parts.items():
             yield from self._below(part, join(path, poll.node.parts[name].step), doubt=doubt, agreed=agreed)
@@ -209,7 +207,7 @@ class Verdicts(Mapping[str, Verdict]):
         if any(map(self._undecided, presences)):
             how: How = "undecided"
         elif self._label is not None and (less or any(each.standing != "majority" for each in presences)):
-            how = cast("How", self._label)
+            how = self._label
         elif len(voters) == len(self._names):
             how = "unanimous"
         elif any(each.place in self._outcome.choices for each in presences):
@@ -224,14 +222,14 @@ class Verdicts(Mapping[str, Verdict]):
     def _voted(
         self,
         ballot: Ballot,
-        value: Any,
+        value: Any,  # noqa: ANN401
         voters: Iterable[int],
         others: list[Said],
         *,
-        doubt: bool,  # noqa: ANN401
+        doubt: bool,
     ) -> Verdict:
         chosen = self._outcome.chosen(ballot)
-        how = cast("How", ballot.standing)
+        how: How = ballot.standing
         less = 0.0 if how in ("rule", "ignored") else lost(ballot, chosen)
         if not others:
             how = "unanimous"
@@ -250,7 +248,7 @@ class Verdicts(Mapping[str, Verdict]):
         missing = self._panel.total - self._panel.weight(ballot.voters)
         return self._panel.share(ballot.options[chosen].weight - max(*rivals, missing, 0.0))
 
-    def _verdict(
+    def _verdict(  # noqa: PLR0913 - what a verdict says
         self,
         value: Any,  # noqa: ANN401
         voters: Iterable[int],
@@ -279,32 +277,3 @@ class Verdicts(Mapping[str, Verdict]):
             lost=self._panel.share(less),
             similarity=likeness,
         )
-
-
-def data(value: Any) -> Any:  # noqa: ANN401 - JSON-like data
-    """Dump a value as JSON-like data, whatever it is; sets in the order of their text."""
-    if isinstance(value, set | frozenset):
-        value = by_text(value)
-    elif value is MISSING:
-        value = None
-    return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
-
-
-def _leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    """Yield the paths of a value on which there is nothing to decide."""
-    if isinstance(node, Leaf) or node.whole:
-        if value is not MISSING:
-            yield path, value
-    elif isinstance(node, Union):
-        yield from _leaves(node.pick(value), value, path)
-    elif isinstance(node, Record):
-        for part, each in zip(node.parts.values(), node.read(value), strict=True):
-            yield from _leaves(part.node, each, join(path, part.step))
-    elif isinstance(node, Collected):
-        yield path, value
-        for at, each in enumerate(by_text(value) if node.kind == "set" else value):
-            yield from _leaves(node.item, each, join(path, at))
-    elif isinstance(node, Table):
-        yield path, value
-        for name, each in value.items():
-            yield from _leaves(node.item, each, join(path, str(name)))

@@ -69,16 +69,12 @@ class Option:
 
 
 def vote(
-    panel: Panel,
-    voters: Sequence[int],
-    values: Sequence[Any],
-    key: Key,
-    near: Callable[[Any, Any], bool] | None = None,
+    panel: Panel, voters: Sequence[int], values: Sequence[Any], key: Key, near: Callable[[Any, Any], bool] | None = None
 ) -> list[Option]:
     """Gather what is said into options, the winner first.
 
-    Ties fall to the option with the most trusted supporter: by weight, then by position. On recorded answers that is worth
-    half a point of accuracy against a tie broken by chance, and as much as picking the most central text.
+    Ties fall to the option with the most trusted supporter: by weight, then by position. On recorded answers that is
+    worth half a point of accuracy against a tie broken by chance, and as much as picking the most central text.
     """
     groups: dict[Hashable, list[int]] = {}
     said = dict(zip(voters, values, strict=True))
@@ -102,7 +98,7 @@ def tied(panel: Panel, options: Sequence[Option]) -> bool:
 
 def _standing(panel: Panel, option: Option) -> tuple[bool, float, int]:
     stands = panel.given is not None and panel.given in option.voters
-    return not stands, -panel.share(option.weight), min(map(panel.ranks.__getitem__, option.voters))
+    return (not stands, -panel.share(option.weight), min(map(panel.ranks.__getitem__, option.voters)))
 
 
 def _option(panel: Panel, group: list[int], said: dict[int, Any]) -> Option:

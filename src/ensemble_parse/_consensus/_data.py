@@ -1,0 +1,48 @@
+"""Values without their types: as JSON-like data, in an order of their own, and by path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
+from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._values import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def by_text(items: Any) -> list[Any]:  # noqa: ANN401 - a set
+    """Order the members of a set, whose own order changes from one run to the next."""
+    return sorted(items, key=lambda each: (type(each).__name__, repr(each)))
+
+
+def data(value: Any) -> Any:  # noqa: ANN401 - JSON-like data
+    """Dump a value as JSON-like data, whatever it is; sets in the order of their text."""
+    if isinstance(value, set | frozenset):
+        value = by_text(value)
+    elif value is MISSING:
+        value = None
+    return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
+
+
+def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Yield the paths of a value on which there is nothing to decide."""
+    if isinstance(node, Leaf) or node.whole:
+        if value is not MISSING:
+            yield path, value
+    elif isinstance(node, Union):
+        yield from leaves(node.pick(value), value, path)
+    elif isinstance(node, Record):
+        for part, each in zip(node.parts.values(), node.read(value), strict=True):
+            yield from leaves(part.node, each, join(path, part.step))
+    elif isinstance(node, Collected):
+        yield path, value
+        for at, each in enumerate(by_text(value) if node.kind == "set" else value):
+            yield from leaves(node.item, each, join(path, at))
+    elif isinstance(node, Table):
+        yield path, value
+        for name, each in value.items():
+            yield from leaves(node.item, each, join(path, str(name)))
