@@ -460,7 +460,7 @@ async def test_unknown_prices_stay_unknown(server: Loopback) -> None:
 
 
 async def test_ties_fall_to_weight_then_trust() -> None:
-    """Without a decision maker every field is voted upon, the most weight wins, ties fall to the order of trust and are said."""
+    """Without a decision maker every field is voted upon, and ties, which fall to the order of trust, are said."""
     client = ScriptedClient({"a/1": ["1"], "b/2": ["2"], "c/3": ["2"]})
     result = await Ensemble(["a/1", "b/2", "c/3"], client=client).run("Go", int)
     assert (result.output, result.decision.method, result.status) == (2, "vote", "complete")

@@ -39,6 +39,7 @@ ORDER = [
     "_consensus._vote",
     "_consensus._similarity",
     "_consensus._align",
+    "_consensus._data",
     "_consensus._polls",
     "_consensus._merge",
     "_consensus._cohere",
@@ -61,6 +62,7 @@ ORDER = [
     "_judge",
     "_schedule",
     "_sync",
+    "_again",
     "_stored",
     "_completion",
     "openai",
@@ -80,6 +82,7 @@ ORDER = [
 # Types contain types: what compiles a record calls what compiles any type, which calls what compiles a record.
 DOWNWARD = {
     ("_models", "_stored"),
+    ("_models", "_again"),
     ("_consensus._records", "_consensus._shape"),
     ("_consensus._records", "_consensus._unions"),
 }

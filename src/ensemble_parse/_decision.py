@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from ensemble_parse._consensus import Survey, medoid
+from pydantic_core import ValidationError
+
+from ensemble_parse._consensus import Survey, account, medoid
+from ensemble_parse._errors import DecisionError
 from ensemble_parse._models import Candidate, Decision, Reason, Request, T
 
 if TYPE_CHECKING:
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._client._protocol import Client
     from ensemble_parse._consensus import Contest, Place
-    from ensemble_parse._models import Attempt
+    from ensemble_parse._models import Attempt, How
     from ensemble_parse._processor import Processor
     from ensemble_parse._rules import FieldRule
 
@@ -178,6 +181,28 @@ class Medoid:
         chosen = medoid(candidates, case.request.format.type)
         method = "only one" if len(candidates) == 1 else "medoid"
         return Decision(output=chosen.output, method=method, candidate=chosen)
+
+
+async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
+    """Let a decision maker decide, check what it decided, and tell who said what of it.
+
+    Raises:
+        DecisionError: what it returned is no decision, or its output is not of the response type.
+    """
+    decision: Any = await maker.decide(candidates, case)
+    who = f"{type(maker).__name__}.decide"
+    if not isinstance(decision, Decision):
+        message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"
+        raise DecisionError(message, candidates=tuple(candidates))
+    made = cast("Decision[T]", decision)
+    try:
+        output = case.request.format.coerce(made.output)
+    except ValidationError as error:
+        message = f"{who} decided on something that is no {case.request.format.name}"
+        raise DecisionError(message, candidates=tuple(candidates)) from error
+    how: How = "judge" if made.by else "chosen"
+    verdicts = made.verdicts or account(output, candidates, case.request.format.type, how=how)
+    return replace(made, output=output, verdicts=verdicts, names=tuple(candidate.name for candidate in candidates))
 
 
 def plurality(candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:

@@ -9,10 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from pydantic_core import ValidationError
-
-from ensemble_parse._consensus import account, shape
-from ensemble_parse._decision import Case, DecisionMaker, Vote
+from ensemble_parse._consensus import shape
+from ensemble_parse._decision import Case, DecisionMaker, Vote, decided
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
@@ -30,12 +28,10 @@ from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
-    from ensemble_parse._models import How, Messages, Verdict
+    from ensemble_parse._models import Messages
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
@@ -70,8 +66,8 @@ class Ensemble:
         ConfigurationError: it could not run as built.
 
     Examples:
-        >>> Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"], decision_maker="openai/gpt-5")
-        Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker=Vote(arbiter=Judge('openai/gpt-5')))
+        >>> Ensemble(["openai/gpt-5-mini", "gemini/gemini-2.5-flash"], decision_maker="openai/gpt-5")
+        Ensemble(['openai/gpt-5-mini', 'gemini/gemini-2.5-flash'], decision_maker=Vote(arbiter=Judge('openai/gpt-5')))
     """
 
     def __init__(
@@ -313,33 +309,15 @@ class Ensemble:
         ledger: list[Attempt],
     ) -> Decision[T]:
         case = Case(request=request, client=self.client, ledger=ledger)
-        late: tuple[Reason, ...] = ()
         try:
             async with asyncio.timeout_at(request.deadline):
-                decision = await self.decision_maker.decide(candidates, case)
+                return await decided(self.decision_maker, candidates, case)
         except TimeoutError:
             if not _past(request.deadline):
                 raise
-            decision = await Vote().decide(candidates, case)
-            late = (Reason(kind="deadline", detail="no time was left for the decision maker; the vote decided"),)
-        return replace(
-            decision,
-            reasons=(*late, *decision.reasons),
-            verdicts=decision.verdicts or _account(decision, candidates, request),
-            names=tuple(candidate.name for candidate in candidates),
-        )
-
-    async def _decide(self, candidates: tuple[Candidate[T], ...], case: Case) -> Decision[T]:
-        decision = await self.decision_maker.decide(candidates, case)
-        who = f"{type(self.decision_maker).__name__}.decide"
-        if not isinstance(decision, Decision):
-            message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"
-            raise DecisionError(message, candidates=candidates)
-        try:
-            return replace(decision, output=case.request.format.coerce(decision.output))
-        except ValidationError as error:
-            message = f"{who} decided on something that is no {case.request.format.name}"
-            raise DecisionError(message, candidates=candidates) from error
+        decision = await decided(Vote(), candidates, case)
+        late = Reason(kind="deadline", detail="no time was left for the decision maker; the vote decided")
+        return replace(decision, reasons=(late, *decision.reasons))
 
     @property
     def client(self) -> Client:
@@ -376,11 +354,6 @@ def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMa
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker
-
-
-def _account(decision: Decision[T], candidates: Sequence[Candidate[T]], request: Request[T]) -> Mapping[str, Verdict]:
-    how: How = "judge" if decision.by else "chosen"
-    return account(decision.output, candidates, request.format.type, how=how)
 
 
 def _past(deadline: float | None) -> bool:

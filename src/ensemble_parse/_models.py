@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from ensemble_parse._decision import DecisionMaker
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._format import ResponseFormat
 
@@ -413,6 +414,31 @@ class Result(Generic[T]):
         from ensemble_parse._stored import from_dict
 
         return from_dict(data, response_format)
+
+    def decide_again(self, decision_maker: DecisionMaker | None = None) -> Result[T]:
+        """Decide over the same candidates once more, offline; also those of a stored result.
+
+        Args:
+            decision_maker: ``Vote()`` by default; one that asks no model, such as ``Medoid()`` or one of your own.
+
+        Returns:
+            The same run with the other decision; nothing is asked and nothing is spent.
+
+        Raises:
+            ConfigurationError: the decision maker would ask a model.
+            DecisionError: it can choose none.
+
+        Examples:
+            >>> from ensemble_parse import Ensemble, Medoid
+            >>> from ensemble_parse.testing import ScriptedClient
+            >>> client = ScriptedClient({"a/1": [[1, 1]], "b/2": [[1, 2]], "c/3": [[2, 2]]})
+            >>> result = Ensemble(["a/1", "b/2", "c/3"], client=client).run_sync("Go", tuple[int, int])
+            >>> result.output, result.decide_again(Medoid()).decision.method
+            ((1, 2), 'medoid')
+        """
+        from ensemble_parse._again import decide_again
+
+        return decide_again(self, decision_maker)
 
     def __rich__(self) -> Table:
         """Show who said what as a table; ``rich.print(result)``."""

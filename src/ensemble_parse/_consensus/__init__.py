@@ -40,7 +40,7 @@ def consensus(
 def consensus(
     candidates: Sequence[Any],
     *,
-    response_format: Any,  # noqa: ANN401 - whatever TypeAdapter takes
+    response_format: Any,
     weights: Sequence[float] | None = None,
     names: Sequence[str] | None = None,
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,

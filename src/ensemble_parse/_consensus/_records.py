@@ -93,7 +93,7 @@ def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None)
     node.given = lambda value: value.model_fields_set
 
 
-def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a model class and its object
+def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:
     from pydantic import RootModel
 
     if issubclass(cls, RootModel):
@@ -119,11 +119,11 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
     node.make = lambda parts: whole({name: value for name, value in parts.items() if value is not MISSING})
 
 
-def _part(  # noqa: PLR0913, PLR0917 - what a part is made of
+def _part(
     compiler: Compiler,
     node: Record,
     name: str | int,
-    type_: Any,  # noqa: ANN401
+    type_: Any,
     path: str,
     paths: PathRules | None,
     *,
@@ -163,7 +163,7 @@ def _groups(node: Record, origin: object, path: str) -> None:
     node.together = tuple(each.fields for each in told)
 
 
-def _hints(type_: Any) -> dict[str, Any]:  # noqa: ANN401
+def _hints(type_: Any) -> dict[str, Any]:
     from ensemble_parse._consensus._shape import filled_in
 
     origin = typing.get_origin(type_) or type_
@@ -183,12 +183,12 @@ def _in_order(make: Callable[[list[Any]], Any]) -> Callable[[Mapping[Any, Any]],
     return lambda parts: make(list(parts.values()))
 
 
-def _validated(type_: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+def _validated(type_: Any) -> Callable[[Any], Any]:
     from pydantic import TypeAdapter
 
     adapter: list[TypeAdapter[Any]] = []  # built with the first object that has to be made
 
-    def make(parts: Any) -> Any:  # noqa: ANN401
+    def make(parts: Any) -> Any:
         if not adapter:
             adapter.append(TypeAdapter(type_))
         return adapter[0].validate_python(parts, by_alias=False, by_name=True)
@@ -196,7 +196,7 @@ def _validated(type_: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     return make
 
 
-def around(type_: Any, inner: Node) -> Record:  # noqa: ANN401
+def around(type_: Any, inner: Node) -> Record:
     """Put a record of one part around a node, so that what no class validates is validated as its type."""
     validated = _validated(type_)
     node = Record(type=type_, parts={0: Part(step=None, node=inner)})

@@ -33,7 +33,7 @@ _DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Map
 _WRAPPERS: Final = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly, typing.Final)
 
 
-def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None) -> Node:  # noqa: ANN401
+def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None) -> Node:
     """Compile a type; the same type with the same rules gives the same nodes.
 
     Raises:
@@ -46,11 +46,11 @@ def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | Non
 
 
 @functools.lru_cache(maxsize=1024)
-def _cached(type_: Any, rules: tuple[tuple[str, Any], ...]) -> Node:  # noqa: ANN401
+def _cached(type_: Any, rules: tuple[tuple[str, Any], ...]) -> Node:
     return _compile(type_, dict(rules))
 
 
-def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:  # noqa: ANN401
+def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:
     paths = PathRules.of(rules)
     compiler = Compiler()
     node = compiler.node(type_, path="", paths=paths)
@@ -72,7 +72,7 @@ class Compiler:
 
     def node(  # noqa: C901, PLR0911 - a case for each kind of type
         self,
-        type_: Any,  # noqa: ANN401 - whatever Pydantic takes
+        type_: Any,
         *,
         path: str,
         paths: PathRules | None = None,
@@ -116,7 +116,7 @@ class Compiler:
             return leaf_rules(Leaf(type=type_, kind=kind, key=lambda value: value), rules, path)
         return self._anything(type_, path, paths, rules)
 
-    def _record(self, type_: Any, path: str, paths: PathRules | None, rules: Any) -> Node:  # noqa: ANN401
+    def _record(self, type_: Any, path: str, paths: PathRules | None, rules: Any) -> Node:
         # Below the last rule of the mapping a type is the same wherever it stands: one that contains itself ends there.
         memo = (type_, paths, tuple(rules.items()))
         if memo not in self._done:
@@ -124,10 +124,10 @@ class Compiler:
             record_of(self, node, path, paths)
         return self._done[memo]
 
-    def _collected(  # noqa: PLR0913, PLR0917 - what is known of an annotation
+    def _collected(
         self,
-        type_: Any,  # noqa: ANN401
-        origin: Any,  # noqa: ANN401
+        type_: Any,
+        origin: Any,
         arguments: tuple[Any, ...],
         path: str,
         paths: PathRules | None,
@@ -157,7 +157,7 @@ class Compiler:
 
     def _table(
         self,
-        type_: Any,  # noqa: ANN401
+        type_: Any,
         arguments: tuple[Any, ...],
         path: str,
         paths: PathRules | None,
@@ -173,7 +173,7 @@ class Compiler:
 
     def _union(
         self,
-        type_: Any,  # noqa: ANN401
+        type_: Any,
         arguments: tuple[Any, ...],
         path: str,
         paths: PathRules | None,
@@ -183,13 +183,13 @@ class Compiler:
 
         return union_of(self, type_, arguments, path, paths, rules)
 
-    def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:  # noqa: ANN401
+    def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:
         from ensemble_parse._consensus._unions import anything_of
 
         return anything_of(self, type_, path, paths, rules)
 
 
-def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:  # noqa: ANN401
+def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:
     """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return the rules found there."""
     marks: tuple[FieldRule, ...] = ()
     while True:
@@ -212,7 +212,7 @@ def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:  # noqa: ANN401
             return type_, marks
 
 
-def filled_in(type_: Any, variables: Mapping[Any, Any]) -> Any:  # noqa: ANN401
+def filled_in(type_: Any, variables: Mapping[Any, Any]) -> Any:
     """Put types in the place of type variables."""
     if isinstance(type_, typing.TypeVar):
         return variables.get(type_, type_)
@@ -232,7 +232,7 @@ def _by(told: Items, item: Node, path: str) -> values.Key:
     keys = [item.parts[name].node.key for name in told.key]
     read = item.read
 
-    def by(value: Any) -> Hashable:  # noqa: ANN401 - an item
+    def by(value: Any) -> Hashable:
         said = read(value)
         return tuple(key(said[i]) for key, i in zip(keys, at, strict=True))
 

@@ -35,7 +35,7 @@ class Survey(Generic[T]):
     def __init__(
         self,
         candidates: Sequence[Candidate[T]],
-        type_: Any = None,  # noqa: ANN401 - whatever Pydantic takes
+        type_: Any = None,
         rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
         *,
         must_agree: bool = False,
@@ -108,7 +108,7 @@ class Survey(Generic[T]):
         )
 
 
-def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:  # noqa: ANN401 - whatever Pydantic takes
+def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:
     """Choose the candidate that is most like the others, by weight; ties fall to the order of trust."""
     if len(candidates) == 1:
         return candidates[0]
@@ -124,7 +124,7 @@ def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:  # n
 def account(
     output: T,
     candidates: Sequence[Candidate[T]],
-    type_: Any,  # noqa: ANN401 - whatever Pydantic takes
+    type_: Any,
     *,
     how: How,
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
@@ -146,7 +146,7 @@ def account(
 
 
 def _root(
-    type_: Any,  # noqa: ANN401
+    type_: Any,
     said: Sequence[Any],
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None,
 ) -> tuple[Node, bool]:
