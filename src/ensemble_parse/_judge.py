@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from ensemble_parse._decision import plurality
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
-from ensemble_parse._models import Candidate, Decision, Reason, Request, T
+from ensemble_parse._models import TRANSPORT, Candidate, Decision, Reason, Request, T
 from ensemble_parse._processor import Processor, renamed, run
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ _TASKS: Final[Mapping[JudgeMode, str]] = {
     "synthesize": "Write the best answer, put together from the right parts of them.",
 }
 # Characters that are not seen but steer how a text reads: controls, and marks that turn its direction.
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -92,6 +94,9 @@ class Judge:
             model = Processor(model, **params)
         elif params:
             message = f"Judge(Processor(...), {', '.join(params)}=...): give model parameters to the Processor"
+            raise ConfigurationError(message)
+        if model.n > 1:
+            message = f"Judge(Processor(n={model.n})): one judgement is taken, so n=1"
             raise ConfigurationError(message)
         fallbacks = [fallback] if isinstance(fallback, str | Processor | Judge) else fallback
         values = {
@@ -154,7 +159,12 @@ class Judge:
 
     async def _ask(self, messages: Sequence[Message], format_: Any, case: Case) -> Candidate[Any]:
         request = Request(
-            messages=tuple(messages), format=format_, model=case.request.model, deadline=case.request.deadline
+            messages=tuple(messages),
+            format=format_,
+            # Where the ensemble's requests go, and who pays: a private gateway is the judge's, too.
+            params={name: value for name, value in case.request.params.items() if name in TRANSPORT},
+            model=case.request.model,
+            deadline=case.request.deadline,
         )
         call = self.model.call(request, case.ledger)
         fit = await case.client.fit(call)
