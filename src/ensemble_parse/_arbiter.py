@@ -28,7 +28,9 @@ _ABOUT: Final = {
     "item": "Does this item belong in the list?",
 }
 # Characters that are not seen but steer how a text reads: controls, and marks that turn its direction.
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

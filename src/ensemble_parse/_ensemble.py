@@ -21,7 +21,7 @@ from ensemble_parse._errors import (
 from ensemble_parse._format import response_format as prepare
 from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
-from ensemble_parse._models import Attempt, Candidate, Cost, Decision, Reason, Request, Result
+from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Reason, Request, Result
 from ensemble_parse._processor import Processor, check_params, named, run
 from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import ask_all
@@ -276,8 +276,14 @@ class Ensemble:
         """Find out that everybody can be asked, and the answers decided upon, before anybody is."""
         shape(request.format.type, self.decision_maker.rules if isinstance(self.decision_maker, Vote) else None)
         judges: Sequence[Processor] = getattr(self.decision_maker, "processors", ())
-        asked = (*self.processors, *judges)
-        return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in asked])
+        # A judge is given what says where requests go, and no other parameter of the call's.
+        params = {name: value for name, value in request.params.items() if name in TRANSPORT}
+        judging = replace(request, params=params, strict=False)
+        calls = [
+            *(each.call(request, [], n=each.n) for each in self.processors),
+            *(each.call(judging, []) for each in judges),
+        ]
+        return tuple([await self.client.fit(call) for call in calls])
 
     async def _candidates(
         self, request: Request[T], fits: Sequence[Fit], ledger: list[Attempt]

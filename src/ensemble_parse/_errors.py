@@ -80,6 +80,19 @@ class ProcessorError(EnsembleError):
         self.processor = processor
         self.attempts = attempts
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it says the same, so that results with errors compare; ``validation_error`` does not pickle."""
+        if type(self) is not type(other):
+            return NotImplemented
+        return self.args == other.args and self._told() == other._told()
+
+    def __hash__(self) -> int:
+        """Of what does not change."""
+        return hash((type(self), self.args))
+
+    def _told(self) -> dict[str, Any]:
+        return {"retryable": self.retryable, **self.__dict__, "validation_error": None}
+
     @property
     def kind(self) -> str:
         """The class name, as it stands in stored results."""

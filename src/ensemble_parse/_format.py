@@ -84,6 +84,8 @@ class ResponseFormat(Generic[T]):
             except ValidationError as error:
                 errors.append(error)
             else:
+                if repaired and _says_nothing(value):
+                    continue  # some other braces: a schema that was echoed, a placeholder
                 return Parsed(value=value, text=text, reasoning=reasoning, repaired=bool(repaired))
         # What is wrong with the JSON says more than that it has prose around it.
         raise next((error for error in errors if error.errors()[0]["type"] != "json_invalid"), errors[0])
@@ -93,15 +95,27 @@ class ResponseFormat(Generic[T]):
             return self.adapter.validate_json(text), None
         try:
             wrapped = self.wrapper.model_validate_json(text)
-        except ValidationError:
-            # Models that do not constrain their output often leave the wrapper out.
-            try:
-                return self.adapter.validate_json(text), None
-            except ValidationError:
-                pass
+        except ValidationError as error:
+            # Models that do not constrain their output often leave the wrapper out. Where it is there, what is wrong is
+            # inside of it: a type whose fields are all optional would take the wrapper itself for an empty answer.
+            if self._left_out(error):
+                try:
+                    value = self.adapter.validate_json(text)
+                except ValidationError:
+                    pass
+                else:
+                    if not _says_nothing(value):
+                        return value, None
             raise
         read: Any = wrapped  # its fields are only known at run time
         return read.answer, getattr(read, "reasoning", None)
+
+    def _left_out(self, error: ValidationError) -> bool:
+        first = error.errors(include_url=False, include_input=False, include_context=False)
+        if any(each["loc"] == () or (each["type"], each["loc"]) == ("missing", ("answer",)) for each in first):
+            return True
+        # A user's own field may be called so.
+        return "answer" in _object(self.schema["properties"]["answer"], self.schema).get("properties", {})
 
     def coerce(self, data: object) -> T:
         """Take an object of the type, or data that validates as one.
@@ -117,13 +131,18 @@ class ResponseFormat(Generic[T]):
 
     def data(self, value: T) -> Any:
         """Dump a value as JSON-like data, with the names that fields have in Python."""
-        return self.adapter.dump_python(value, mode="json", by_alias=False, warnings=False)
+        # ``round_trip``: what is computed is not said, and what is stored must validate again.
+        return self.adapter.dump_python(
+            value, mode="json", by_alias=False, round_trip=True, warnings=False, fallback=repr
+        )
 
     def text(self, value: T, reasoning: str | None = None) -> str:
         """Write a value as the model should have: one line of JSON, in the schema's order, wrapped as on the wire."""
         if self.wrapper is None:
-            return self.adapter.dump_json(value, by_alias=True, warnings=False).decode()
-        answer = self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+            return self.adapter.dump_json(value, by_alias=True, round_trip=True, warnings=False, fallback=repr).decode()
+        answer = self.adapter.dump_python(
+            value, mode="json", by_alias=True, round_trip=True, warnings=False, fallback=repr
+        )
         return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})
 
 
@@ -184,6 +203,17 @@ def _unusable(type_: object, why: str) -> ConfigurationError:
 def _name(type_: object) -> str:
     name = re.sub(r"\W+", "_", getattr(type_, "__name__", None) or "Answer", flags=re.ASCII).strip("_")
     return name[:64] or "Answer"
+
+
+def _says_nothing(value: object) -> bool:
+    """Whether a value took nothing from the text that it was read from."""
+    fields = getattr(value, "model_fields_set", None)
+    return value == {} if fields is None and isinstance(value, dict) else isinstance(fields, set) and not fields
+
+
+def _object(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    return root["$defs"][reference.removeprefix("#/$defs/")] if isinstance(reference, str) else schema
 
 
 def _root_object(schema: dict[str, Any]) -> dict[str, Any]:

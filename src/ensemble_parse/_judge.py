@@ -14,7 +14,7 @@ from ensemble_parse._arbiter import ask, ballot, brief, chosen, visible
 from ensemble_parse._decision import Arbitration, plurality
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
-from ensemble_parse._models import Candidate, Decision, Reason, Request, T
+from ensemble_parse._models import TRANSPORT, Candidate, Decision, Reason, Request, T
 from ensemble_parse._processor import Processor, renamed, run
 
 if TYPE_CHECKING:
@@ -91,6 +91,9 @@ class Judge:
             model = Processor(model, **params)
         elif params:
             message = f"Judge(Processor(...), {', '.join(params)}=...): give model parameters to the Processor"
+            raise ConfigurationError(message)
+        if model.n > 1:
+            message = f"Judge(Processor(n={model.n})): one judgement is taken, so n=1"
             raise ConfigurationError(message)
         fallbacks = [fallback] if isinstance(fallback, str | Processor | Judge) else fallback
         values = {
@@ -187,7 +190,12 @@ class Judge:
 
     async def _ask(self, messages: Sequence[Message], format_: Any, case: Case) -> Candidate[Any]:
         request = Request(
-            messages=tuple(messages), format=format_, model=case.request.model, deadline=case.request.deadline
+            messages=tuple(messages),
+            format=format_,
+            # Where the ensemble's requests go, and who pays: a private gateway is the judge's, too.
+            params={name: value for name, value in case.request.params.items() if name in TRANSPORT},
+            model=case.request.model,
+            deadline=case.request.deadline,
         )
         call = self.model.call(request, case.ledger)
         fit = await case.client.fit(call)

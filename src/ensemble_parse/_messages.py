@@ -45,7 +45,16 @@ def conversation(messages: Messages) -> tuple[Message, ...]:
         if not each.get("content") and not each.keys() & {"tool_calls", "function_call", "refusal"}:
             message = f"messages[{number}] has no content"
             raise ConfigurationError(message)
+        if not _is_content(each.get("content")):
+            message = f"messages[{number}]: its content must be a text or a list of parts, {{'type': ..., ...}}"
+            raise ConfigurationError(message)
     return (*messages,)
+
+
+def _is_content(content: object) -> bool:
+    if isinstance(content, list | tuple):
+        return all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in content)
+    return content is None or isinstance(content, str)
 
 
 def example_turns(examples: Sequence[Example], format_: ResponseFormat[Any]) -> tuple[tuple[Message, Message], ...]:

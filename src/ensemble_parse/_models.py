@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,6 +46,21 @@ ReasonKind: TypeAlias = Literal[
 ]
 
 
+# Where a request goes and who pays for it: never dropped because a vendor's error names it, and the judge's, too.
+TRANSPORT: Final = frozenset(
+    {
+        "api_base",
+        "api_key",
+        "api_version",
+        "base_url",
+        "default_headers",
+        "deployment_id",
+        "extra_headers",
+        "organization",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Generic[T]):
     """What the caller asked, checked.
@@ -64,7 +79,7 @@ class Request(Generic[T]):
     format: ResponseFormat[T]
     examples: tuple[tuple[Message, Message], ...] = ()
     shuffle_examples: bool = True
-    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)  # keys are among them
     model: str | None = None
     deadline: float | None = None
     strict: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from ensemble_parse._client._protocol import Gate, ModelCall
-from ensemble_parse._errors import ConfigurationError, ProcessorError
+from ensemble_parse._errors import ConfigurationError, ProcessorError, ProcessorTimeout
 from ensemble_parse._models import Attempt, Candidate, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
@@ -27,6 +27,11 @@ _TAKEN = frozenset(
     {
         *("messages", "n", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"),
         *("judge", "retries", "attempts", "reasks"),
+        # Settings of this library in the wrong place: a vendor would refuse them, or ignore them.
+        *("deadline", "decision_maker", "min_candidates", "processors", "shuffle_examples", "strict"),
+        *("max_concurrency", "mode", "retry", "weight", "examples", "pass_reasoning"),
+        # LiteLLM's own ways to ask again, which would multiply ours.
+        *("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"),
     }
 )
 # What models are asked with most, to tell a slip of the pen; whatever is far from all of these goes to the vendor.
@@ -48,6 +53,13 @@ _HINTS = {
     "max_retries": "use retry=RetryPolicy(attempts=..., reasks=...)",
     "timeout": "use retry=RetryPolicy(timeout=...), or deadline= for the whole call",
     "stream": "a typed answer comes whole",
+    "fallbacks": "name the other models as processors; First() asks them in turn",
+    **dict.fromkeys(
+        ("deadline", "decision_maker", "min_candidates", "processors", "shuffle_examples", "strict"),
+        "give it to Ensemble",
+    ),
+    **dict.fromkeys(("max_concurrency", "mode", "retry", "weight"), "give it to a Processor"),
+    **dict.fromkeys(("examples", "pass_reasoning"), "give it to run() or parse()"),
 }
 
 
@@ -179,22 +191,30 @@ async def run(
         try:
             reply = await client.ask(replace(call, messages=messages))
         except ProcessorError as error:
-            errors.append(error)
+            # A value needs no traceback: its frames would keep the request, with the key, as long as the result lives.
+            errors.append(error.with_traceback(None))
             return n
         samples.extend((answer, time.perf_counter() - started) for answer in reply.answers)
         errors.extend(reply.errors)
         return len(reply.answers) + len(reply.errors)
 
     permuted = bool(request.examples) and request.shuffle_examples
+    name = processor.name or fit.model
     try:
-        if fit.together and not permuted:
-            given = await ask(0, processor.n)
-            await _all(ask(sample, 1) for sample in range(given, processor.n))  # it took ``n``, and gave fewer
-        else:
-            await _all(ask(sample, 1) for sample in range(processor.n))
+        # Here as well as over all processors, so that the samples that are there by then are not lost.
+        async with asyncio.timeout_at(request.deadline) as limit:
+            if fit.together and not permuted:
+                given = await ask(0, processor.n)
+                await _all(ask(sample, 1) for sample in range(given, processor.n))  # it took ``n``, and gave fewer
+            else:
+                await _all(ask(sample, 1) for sample in range(processor.n))
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        missing = max(1, processor.n - len(samples) - len(errors))
+        errors.extend(ProcessorTimeout(f"{name}: cut off by the deadline", processor=name) for _ in range(missing))
     finally:
         ledger.extend(mine)
-    name = processor.name or fit.model
     candidates = tuple(
         Candidate(
             name=name if processor.n == 1 else f"{name}#{sample + 1}",
@@ -297,6 +317,10 @@ def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sent
 
 
 async def _all(asking: Iterable[Coroutine[Any, Any, int]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for each in asking:
-            group.create_task(each)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in asking:
+                group.create_task(each)
+    except BaseExceptionGroup as bugs:
+        # What one sample raises is raised as it is, however many samples there are.
+        raise bugs.exceptions[0] from None

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _STRING_OR_COMMA: Final = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
 # A string up to its end, or to the end of the text if it was cut off; or a bracket outside of strings.
 _MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
+_OPENING: Final = re.compile(r"[{\[]")
+# What begins like JSON, and never ends, is an answer that was cut off.
+_CUT_OFF: Final = re.compile(r"""[{\[]\s*(?:["'{\[\d-]|$)""")
+_MOST_SPANS: Final = 20
 _CLOSING: Final = {"{": "}", "[": "]"}
 
 
@@ -28,7 +32,7 @@ def json_texts(text: str) -> Iterator[str]:
     invalid.
     """
     yield text
-    for span in reversed([*_spans(text)]):
+    for span in reversed(_spans(text)[-_MOST_SPANS:]):
         if span != text:
             yield span
         without = _STRING_OR_COMMA.sub(lambda match: match[1] or "", span)
@@ -40,18 +44,20 @@ def json_texts(text: str) -> Iterator[str]:
             continue
 
 
-def _spans(text: str) -> Iterator[str]:
-    """Cut out each outermost ``{...}`` and ``[...]``; one that never closes ends the search."""
+def _spans(text: str) -> list[str]:
+    """Cut out each outermost ``{...}`` and ``[...]``.
+
+    One that never closes ends the search; if it begins like JSON, it is the answer, and what stands before it a draft.
+    """
+    spans: list[str] = []
     start = 0
-    while (opening := _first_opening(text, start)) is not None:
-        start, closed = _closing(text, opening)
+    while (opening := _OPENING.search(text, start)) is not None:
+        start, closed = _closing(text, opening.start())
         if closed:
-            yield text[opening:start]
-
-
-def _first_opening(text: str, start: int) -> int | None:
-    found = [at for at in (text.find("{", start), text.find("[", start)) if at >= 0]
-    return min(found, default=None)
+            spans.append(text[opening.start() : start])
+        elif _CUT_OFF.match(text, opening.start()):
+            return []
+    return spans
 
 
 def _closing(text: str, opening: int) -> tuple[int, bool]:

@@ -113,12 +113,19 @@ class _Tenacity(RetryPolicy):
             # A predicate that matches BaseException would swallow the cancellation of the whole call.
             if not isinstance(error, Exception) or not self._again(error, deadline):
                 return False
-            answer = mine(state)
-            return bool(await answer if inspect.isawaitable(answer) else answer)
+            return bool(await _value(mine(state)))
 
-        wait = partial(_pause, wait=self.controller.wait)
-        copy: AsyncRetrying = self.controller.copy(retry=again, wait=wait, reraise=True)
+        async def pause(state: RetryCallState) -> float:
+            return float(await _value(_pause(state, self.controller.wait)))
+
+        # A callback's value is no answer: what failed is raised.
+        copy: AsyncRetrying = self.controller.copy(retry=again, wait=pause, reraise=True, retry_error_callback=None)
         return copy
+
+
+async def _value(given: Any) -> Any:
+    """Tenacity takes predicates and waits as functions and as coroutine functions."""
+    return await given if inspect.isawaitable(given) else given
 
 
 def _pause(state: RetryCallState, wait: Callable[[RetryCallState], float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._errors import ProcessorTimeout
 from ensemble_parse._processor import Answered
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from ensemble_parse._models import Candidate
+
+
+_GRACE: Final = 0.05  # for processors to hand over, at the deadline, what they have
 
 
 async def ask_all(
@@ -42,7 +45,7 @@ async def ask_all(
             while todo and len(asking) < at_once:
                 position = todo.pop(0)
                 asking[loop.create_task(ask(position))] = position
-            left = None if deadline is None else max(0.0, deadline - loop.time())
+            left = None if deadline is None else max(0.0, deadline + _GRACE - loop.time())
             done, _ = await asyncio.wait(asking, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ _INTO_DESCRIPTION: Final = {
     "minProperties": "at least {} entries",
     "maxProperties": "at most {} entries",
 }
+# OpenAI answers 400 to other formats, and 400 or 500 to a lookaround, which pydantic's pattern for Decimal has.
+_FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+_LOOKAROUND: Final = re.compile(r"\(\?<?[=!]")
 _COMPOSITION: Final = ("allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
 _MOST_LEVELS: Final = 10
 _MOST_PROPERTIES: Final = 5000
@@ -38,6 +42,7 @@ class Strictness:
         self._root = schema
         self._portable = portable
         self._properties = 0
+        self._inlined: list[str] = []
         self.problems: dict[str, str] = {}
         strict = self._convert(schema, "", 1)
         if definitions := schema.get("$defs"):
@@ -50,8 +55,13 @@ class Strictness:
         out = {key: value for key, value in schema.items() if key not in {"$defs", "discriminator", "default"}}
         if "$ref" in out and len(out) > 1:
             # A reference takes no sibling, such as a description, in strict mode: put the target in its place.
-            target = self._root["$defs"][out.pop("$ref").removeprefix("#/$defs/")]
-            return self._convert({**target, **out}, path, level)
+            name = out.pop("$ref").removeprefix("#/$defs/")
+            if name in self._inlined or self._properties > _MOST_PROPERTIES:
+                return {"$ref": f"#/$defs/{name}"}  # it holds itself: without its sibling, instead of without an end
+            self._inlined.append(name)
+            converted = self._convert({**self._root["$defs"][name], **out}, path, level)
+            self._inlined.pop()
+            return converted
         if "$ref" in out:
             return out
         if level > _MOST_LEVELS:
@@ -109,6 +119,10 @@ class Strictness:
         for keyword, words in _INTO_DESCRIPTION.items():
             if keyword in out:
                 self._describe(out, words.format(out.pop(keyword)))
+        if "pattern" in out and _LOOKAROUND.search(out["pattern"]):
+            self._describe(out, f"matches {out.pop('pattern')}")
+        if "format" in out and out["format"] not in _FORMATS:
+            self._describe(out, f"format: {out.pop('format')}")
 
     @staticmethod
     def _describe(out: dict[str, Any], words: str) -> None:

@@ -138,11 +138,13 @@ def _error(error: ProcessorError) -> dict[str, Any]:
 
 
 def _failed(data: Mapping[str, Any]) -> ProcessorError:
-    kind: type[ProcessorError] = getattr(_errors, data["kind"], ProcessorError)
-    told = {name: data[name] for name in _TOLD if name in data}
-    retryable = told.pop("retryable")
-    error = kind(data["message"], attempts=tuple(_attempt(each) for each in data["attempts"]), **told)
-    error.retryable = retryable
+    kind = getattr(_errors, data["kind"], None)
+    if not (isinstance(kind, type) and issubclass(kind, ProcessorError)):
+        kind = ProcessorError  # a client's own, or no error at all
+    error = kind(data["message"], attempts=tuple(_attempt(each) for each in data["attempts"]))
+    for name in _TOLD:
+        if name in data:
+            setattr(error, name, data[name])
     return error
 
 

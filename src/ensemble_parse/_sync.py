@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ensemble_parse._errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -34,7 +36,12 @@ def run_sync(coroutine: Coroutine[Any, Any, R]) -> R:
     One loop serves every call, since a model client keeps its connections per loop. Interrupting the caller cancels the
     coroutine.
     """
-    future = asyncio.run_coroutine_threadsafe(coroutine, _running().loop)
+    running = _running()
+    if asyncio._get_running_loop() is running.loop:  # noqa: SLF001 - the public twin raises where there is none
+        coroutine.close()
+        message = "a synchronous call inside a synchronous call would wait for itself: await parse() or run() there"
+        raise ConfigurationError(message)
+    future = asyncio.run_coroutine_threadsafe(coroutine, running.loop)
     try:
         return future.result()
     except BaseException:
@@ -47,7 +54,7 @@ def _running() -> _Loop:
         if os.getpid() not in _loops:
             loop = asyncio.new_event_loop()
             # A daemon: a call that is still under way must not keep the interpreter from ending.
-            thread = threading.Thread(target=loop.run_forever, name="ensemble-parse", daemon=True)
+            thread = threading.Thread(target=_serve, args=(loop,), name="ensemble-parse", daemon=True)
             thread.start()
             _loops[os.getpid()] = _Loop(loop, thread)
             atexit.register(_stop, _loops[os.getpid()])
@@ -70,3 +77,11 @@ async def _wind_up() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        # Code of the user's that exits ends its own call, which it is raised from, and not everybody's loop.
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
+            return

@@ -12,7 +12,9 @@ import contextlib
 import functools
 import json
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -23,7 +25,7 @@ from ensemble_parse._client import _faults
 from ensemble_parse._client._protocol import ModelCall, Reply
 from ensemble_parse._client._reading import cost_of, text_of, usage_of
 from ensemble_parse._errors import ProcessorError, ProviderError
-from ensemble_parse._models import Attempt, T
+from ensemble_parse._models import TRANSPORT, Attempt, T
 from ensemble_parse._retry import with_retries
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Dialogue(Generic[T]):
             await create(
                 response_model=_envelope(call.format, self._libraries.schema),
                 # Instructor reads the content of every message; an assistant's that called a tool may have none.
-                messages=[{"content": "", **message} for message in call.messages],
+                messages=[{"content": "", **_copy(message)} for message in call.messages],
                 max_retries=call.policy.reasks,
                 strict=False,
                 model=call.model,
@@ -89,6 +91,9 @@ class Dialogue(Generic[T]):
             asking_helps = self._read(completion)
         except ProcessorError as error:
             self._errors, asking_helps = [error], False
+        except Exception as bug:  # noqa: BLE001 - such as a validator's KeyError: raised by run(), as it is
+            # Instructor would wrap it in an error that holds the prompt, and log what it says.
+            raise self._libraries.stop(bug) from None
         if self._answers:
             return _ACCEPTED
         if asking_helps and self._rounds <= call.policy.reasks:
@@ -111,7 +116,7 @@ class Dialogue(Generic[T]):
                     call.policy, partial(self._attempt, request), spent=self._failed, deadline=call.deadline
                 )
             except ProviderError as error:
-                rejected = _faults.rejected_parameters(error, self._params())
+                rejected = _faults.rejected_parameters(error, self._params().keys() - TRANSPORT)
                 if not rejected or call.strict:
                     raise
                 # A parameter that this one vendor does not take must not lose its answer.
@@ -135,7 +140,9 @@ class Dialogue(Generic[T]):
                 self._record(started, error="Cancelled")
                 raise
             except Exception as raised:  # noqa: BLE001 - whatever LiteLLM raises is this processor's failure
-                error, sent = _faults.from_litellm(raised, call), _faults.was_sent(raised)
+                # With the turns of earlier rounds: a vendor may quote what the model answered.
+                error = _faults.from_litellm(raised, replace(call, messages=request["messages"]))
+                sent = _faults.was_sent(raised)
         if error is None:
             self._record(started, completion=completion)
             return completion
@@ -150,7 +157,7 @@ class Dialogue(Generic[T]):
         call = self._call
         self._errors = [] if completion.choices else [_faults.empty(call)]
         invalid = None
-        for choice in completion.choices:
+        for choice in completion.choices[: call.n]:  # no vendor gets more votes than were asked for
             message = choice.message
             text = text_of(message, self._plan.fit.mode)
             elsewhere: dict[str, Any] = message.get("provider_specific_fields") or {}
@@ -176,11 +183,15 @@ class Dialogue(Generic[T]):
     def _request(self, prepared: dict[str, Any]) -> dict[str, Any]:
         call, fit = self._call, self._plan.fit
         request = prepared | self._params()
+        turns = prepared["messages"]
         if fit.mode in {"json_schema", "tools"}:
             # Instructor has only added turns to these; the caller's own go out as they are.
-            request["messages"] = [*call.messages, *prepared["messages"][len(call.messages) :]]
+            turns = [*call.messages, *turns[len(call.messages) :]]
+        # A copy: LiteLLM rewrites messages in place for some vendors, and these are the caller's, and all processors'.
+        request["messages"] = _copy(turns)
+        if fit.mode in {"json_schema", "tools"}:
             # A fresh copy for every request: LiteLLM rewrites schemas in place for some vendors.
-            schema = json.loads(_schema_text(call.format, self._plan.schema))
+            schema = json.loads(self._plan.schema)
             strict = {"strict": True} if fit.strict else {}
             if fit.mode == "json_schema":
                 form = {"name": call.format.name, "schema": schema, **strict}
@@ -199,7 +210,8 @@ class Dialogue(Generic[T]):
         unknown_claude = (
             call.model.startswith("anthropic/") and call.model[10:] not in self._libraries.litellm.model_cost
         )
-        if unknown_claude and not params.keys() & {"max_tokens", "max_completion_tokens"}:
+        limits = {"max_tokens", "max_completion_tokens"}
+        if unknown_claude and not limits & {*params, *self._dropped}:
             params["max_tokens"] = _ANTHROPIC_TOKENS
         return params
 
@@ -248,12 +260,11 @@ def _problem(error: ValueError) -> str:
     )
 
 
-def _schema_text(format_: ResponseFormat[Any], strict: dict[str, Any] | None) -> str:
-    key = ("schema text", id(strict))
-    if key not in format_.cache:
-        format_.cache[key] = json.dumps(strict or format_.schema)
-    text: str = format_.cache[key]
-    return text
+def _copy(value: Any) -> Any:
+    """Copy what JSON has as plain dicts and lists, however deep."""
+    if isinstance(value, Mapping):
+        return {key: _copy(each) for key, each in value.items()}
+    return [*map(_copy, value)] if isinstance(value, list | tuple) else value
 
 
 def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:

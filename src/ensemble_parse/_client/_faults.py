@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import ValidationError
 
 from ensemble_parse._errors import InvalidOutput, ProcessorTimeout, ProviderError, Refused, Truncated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from ensemble_parse._client._protocol import ModelCall
     from ensemble_parse._errors import ProcessorError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 _RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _MOST_DETAIL: Final = 300
 _MOST_PLACES: Final = 5
+_MOST_READ: Final = 1000
+# LiteLLM quotes the request, or a response that it cannot read.
+_ECHOED: Final = re.compile(r"Received(?: Messages)?\s?[:=].*", re.DOTALL)
 _ECHO: Final = 20  # characters in a row of a prompt that count as quoting it
 _KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer\s+\S)[\w\-*.]{6,}")
 _NO_KEY: Final = re.compile(r"missing [\w ]*(?:api.?key|credentials)|no key is set", re.IGNORECASE)
@@ -106,9 +111,12 @@ def truncated(call: ModelCall[Any], text: str) -> Truncated:
 
 def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
     """The model answered something else than was asked for; the message says where, not what."""
+    names = _names(call.format.schema)
     places = (
         [
-            f"{'.'.join(map(str, each['loc'])) or 'answer'} ({each['type']})"
+            # A key that is no field's name is the model's own word.
+            f"{'.'.join(str(at) if isinstance(at, int) or at in names else '*' for at in each['loc']) or 'answer'} "
+            f"({each['type']})"
             for each in error.errors(include_input=False)
         ]
         if isinstance(error, ValidationError)
@@ -121,6 +129,15 @@ def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
         processor=call.processor,
         validation_error=error if isinstance(error, ValidationError) else None,
     )
+
+
+def _names(schema: Any) -> set[str]:
+    if isinstance(schema, list):
+        return {name for each in schema for name in _names(each)}
+    if not isinstance(schema, dict):
+        return set()
+    own = {name for key in ("properties", "$defs") if isinstance(schema.get(key), dict) for name in schema[key]}
+    return own.union(*map(_names, schema.values()))
 
 
 def called_tool(call: ModelCall[Any]) -> InvalidOutput:
@@ -138,7 +155,7 @@ def _who(call: ModelCall[Any]) -> str:
     return call.processor if call.model in call.processor else f"{call.processor} ({call.model})"
 
 
-def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tuple[str, ...]:
+def rejected_parameters(error: ProcessorError, params: Iterable[str]) -> tuple[str, ...]:
     """Name the parameters that a vendor's 400 complains about, so that they can be left out and the call made."""
     if not isinstance(error, ProviderError) or error.status_code not in {400, 422}:
         return ()
@@ -147,15 +164,18 @@ def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tup
         r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words
     ):
         return ()
-    return tuple(name for name in params if re.search(rf"\b{re.escape(name.lower())}\b", words))
+    return tuple(name for name in sorted(params) if re.search(rf"\b{re.escape(name.lower())}\b", words))
 
 
 def scrub(text: str, call: ModelCall[Any]) -> str:
     """Shorten a vendor's message and take out keys, and whatever it quotes of the prompt."""
+    # Most of a page or of an echoed prompt would be cut off anyway; looking for quotations in it takes long.
+    text = text[:_MOST_READ].rpartition(" ")[0] if len(text) > _MOST_READ else text
+    text = _ECHOED.sub("", text)
     for secret in _secrets(call.params):
         text = text.replace(secret, "***")
     text = _KEY.sub("***", text)
-    for said in _texts(call.messages):
+    for said in _said(call.messages):
         text = _unquote(text, said)
     text = " ".join(text.split())
     return text if len(text) <= _MOST_DETAIL else text[: _MOST_DETAIL - 1] + "…"
@@ -203,32 +223,48 @@ def _seconds_until(date: str) -> float | None:
 
 def _secrets(params: Mapping[str, Any]) -> Iterable[str]:
     named = [*params.items(), *os.environ.items()]
-    return sorted(
-        {value for name, value in named if isinstance(value, str) and len(value) >= 8 and _SECRET_NAME.search(name)},  # noqa: PLR2004
-        key=len,
-        reverse=True,
-    )
+    found = {value for name, value in named if isinstance(value, str) and _SECRET_NAME.search(name)}
+    for name in ("extra_headers", "default_headers", "headers"):
+        # Authorization has its scheme in front: what follows it is the secret.
+        found |= {word for value in _strings(params.get(name)) for word in value.split()}
+    return sorted((value for value in found if len(value) >= 8), key=len, reverse=True)  # noqa: PLR2004
 
 
-def _texts(messages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
-    for message in messages:
-        content: Any = message.get("content")
-        if isinstance(content, str):
-            yield content
-        elif isinstance(content, list):
-            parts = cast("list[Any]", content)
-            texts = (cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict))
-            yield from (text for text in texts if isinstance(text, str))
+def _said(messages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Everything that the messages say, as itself and as it looks in JSON, in lower case."""
+    for text in _strings([each for message in messages for name, each in message.items() if name != "role"]):
+        said = (text[: _ECHO * 10] if text.startswith("data:") else text).lower()
+        if len(said) >= _ECHO:
+            yield from {
+                said,
+                " ".join(said.split()),
+                json.dumps(said)[1:-1],
+                json.dumps(said, ensure_ascii=False)[1:-1],
+            }
+
+
+def _strings(value: object) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _strings(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _strings(each)
 
 
 def _unquote(text: str, said: str) -> str:
     """Take every run of ``_ECHO`` or more characters of ``said`` out of a short text."""
     out: list[str] = []
     at = 0
+    lower = text.lower()
+    if len(lower) != len(text):  # a few letters of few scripts
+        lower = text
     while at < len(text):
         end = at + _ECHO
-        if end <= len(text) and text[at:end] in said:
-            while end < len(text) and text[at : end + 1] in said:
+        if end <= len(text) and lower[at:end] in said:
+            while end < len(text) and lower[at : end + 1] in said:
                 end += 1
             out.append("[…]")
             at = end

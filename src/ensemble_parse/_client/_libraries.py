@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ensemble_parse._errors import ProcessorError
-
 
 class Libraries(NamedTuple):
     """The two packages, and the classes that can only be made once they are imported."""
@@ -54,7 +52,7 @@ def _import() -> Libraries:
     class Stop(IncompleteOutputException):
         """Ends a dialogue: instructor passes on this class, and no other, as it is."""
 
-        def __init__(self, error: ProcessorError) -> None:
+        def __init__(self, error: Exception) -> None:
             super().__init__()
             self.error = error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._client._protocol import Fit
 from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._models import TRANSPORT
 from ensemble_parse._schema import Strictness
 
 if TYPE_CHECKING:
@@ -34,23 +36,16 @@ _SAMPLES: Final = frozenset({"openai", "azure", "hosted_vllm", "together_ai", "g
 _CLOSED: Final = frozenset({"anthropic"})
 _OLLAMA: Final = frozenset({"ollama", "ollama_chat"})
 _OPENAI_HOSTS: Final = ("api.openai.com", "openai.azure.com")
-# Transport, not sampling: these are LiteLLM's, whatever the vendor.
-_TRANSPORT: Final = frozenset(
-    {
-        "api_base",
-        "api_key",
-        "api_version",
-        "base_url",
-        "default_headers",
-        "deployment_id",
-        "extra_headers",
-        "organization",
-    }
-)
 # LiteLLM puts the first into the body, where no vendor looks for it, and loses the second; the third is about streams.
 _NOT_SENT: Final = frozenset({"extra_query", "prompt_cache_retention", "stream_options"})
 # Where the answer itself is asked for as a tool, the caller's own would compete with it.
 _TOOLS: Final = frozenset({"tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"})
+
+
+_NAMES_ONLY: Final = frozenset(
+    {"api_key", "extra_headers", "default_headers", "extra_body", "metadata", "seed", "user", "safety_identifier"}
+)
+_MOST_PLANS: Final = 256
 
 
 def provider_of(litellm: Any, model: str, api_base: str | None) -> tuple[str, str]:
@@ -76,10 +71,10 @@ def provider_of(litellm: Any, model: str, api_base: str | None) -> tuple[str, st
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a call goes out, with the strict schema that it carries, if it carries one."""
+    """How a call goes out, with the schema that it carries, as JSON."""
 
     fit: Fit
-    schema: dict[str, Any] | None
+    schema: str
 
 
 def plan(litellm: Any, call: ModelCall[Any]) -> Plan:
@@ -88,11 +83,15 @@ def plan(litellm: Any, call: ModelCall[Any]) -> Plan:
     Raises:
         ConfigurationError: it cannot; see ``Client.fit``.
     """
-    params = tuple((name, repr(value)) for name, value in call.params.items() if name != "api_key")
+    # Not the values that name a caller or hold a key: they decide nothing, and a service has new ones for every call.
+    params = tuple((name, "" if name in _NAMES_ONLY else repr(value)) for name, value in call.params.items())
     key = (call.processor, call.model, call.mode, call.strict, params)
-    if key not in call.format.cache:
-        call.format.cache[key] = _plan(litellm, call)
-    made: Plan = call.format.cache[key]
+    plans: dict[object, Plan] = call.format.cache.setdefault("plans", {})
+    made = plans.get(key)
+    if made is None:
+        if len(plans) >= _MOST_PLANS:
+            plans.pop(next(iter(plans)), None)
+        made = plans[key] = _plan(litellm, call)
     return made
 
 
@@ -110,7 +109,7 @@ def _plan(litellm: Any, call: ModelCall[Any]) -> Plan:
         )
         raise ConfigurationError(message)
     supported = litellm.get_supported_openai_params(model=name, custom_llm_provider=provider)
-    known = set(litellm.constants.OPENAI_CHAT_COMPLETION_PARAMS) - _TRANSPORT
+    known = set(litellm.constants.OPENAI_CHAT_COMPLETION_PARAMS) - TRANSPORT
     not_sent = _NOT_SENT | (_TOOLS if mode == "tools" else frozenset[str]())
     dropped = tuple(
         p for p in call.params if p in not_sent or (supported is not None and p in known and p not in supported)
@@ -133,7 +132,7 @@ def _plan(litellm: Any, call: ModelCall[Any]) -> Plan:
         dropped=dropped,
         together=provider in _SAMPLES and "n" in (supported or ()),
     )
-    return Plan(fit, strictness.schema if strict else None)
+    return Plan(fit, json.dumps((strictness.schema if strict else None) or call.format.schema))
 
 
 def _unsupported(litellm: Any, name: str, provider: str, params: Mapping[str, Any]) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class ModelCall(Generic[T]):
     record: Callable[[Attempt], None]
     n: int = 1
     mode: Mode = "auto"
-    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)  # keys are among them
     gate: Gate | None = None
     deadline: float | None = None
     strict: bool = False
