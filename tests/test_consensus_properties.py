@@ -41,7 +41,7 @@ def models(depth: int) -> st.SearchStrategy[type[BaseModel]]:
     return fields.map(lambda each: create_model("Model", **{name: (type_, ...) for name, type_ in each.items()}))
 
 
-def values(type_: Any) -> st.SearchStrategy[Any]:
+def values(type_: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each kind of type
     """Make values of a type, few enough different ones for candidates to agree now and then."""
     origin, arguments = typing.get_origin(type_), typing.get_args(type_)
     simple = {str: WORDS, int: NUMBERS, float: FLOATS, bool: st.booleans(), type(None): st.none()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import enum
+import io
 import json
 import pickle
 import signal
@@ -143,10 +144,12 @@ async def test_vendors_mix(server: Loopback) -> None:
     assert verdict.agreement == pytest.approx(5 / 6)
     assert [(each.name, each.value) for each in verdict.dissenters] == [("openai/gpt-5-mini", "Acme Inc")]
     assert result.usage.requests == 6
-    assert set(result.cost.members) == {*(each.name for each in ensemble.processors), "judge mistral/mistral-large"}
+    assert set(result.cost.processors) == {*(each.name for each in ensemble.processors), "judge mistral/mistral-large"}
 
 
-@pytest.mark.parametrize("model", ["openai/alpha", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "hosted_vllm/b"])
+@pytest.mark.parametrize(
+    "model", ["openai/alpha", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "hosted_vllm/b"]
+)
 @pytest.mark.parametrize(
     ("response_format", "said", "expected"),
     [
@@ -177,7 +180,9 @@ async def test_vendors_mix(server: Loopback) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-async def test_every_response_type(server: Loopback, model: str, response_format: Any, said: object, expected: object) -> None:
+async def test_every_response_type(
+    server: Loopback, model: str, response_format: Any, said: object, expected: object
+) -> None:
     """Whatever a type adapter takes comes back as an instance of just that, equal and picklable."""
     server.default(Answer(said))
     result = await Ensemble([model]).run("Go", response_format)
@@ -201,7 +206,9 @@ async def test_reasoning_comes_first_and_stays_inside(server: Loopback) -> None:
     assert type(result.output) is Awkward
     assert (result.output.reasoning, result.output.answer) == ("mine", 5)
     assert [candidate.reasoning for candidate in result.candidates] == ["because", "since"]
-    schema = next(each.body for each in server.requests if each.model == "alpha")["response_format"]["json_schema"]["schema"]
+    schema = next(each.body for each in server.requests if each.model == "alpha")["response_format"]["json_schema"][
+        "schema"
+    ]
     assert list(schema["properties"]) == ["reasoning", "answer"]
     shown = json.dumps(next(each.body for each in server.requests if each.model == "judge"))
     assert "because" in shown
@@ -209,7 +216,7 @@ async def test_reasoning_comes_first_and_stays_inside(server: Loopback) -> None:
 
 
 async def test_examples_are_permuted(server: Loopback) -> None:
-    """Every processor and sample sees the examples in an order of its own, the same at every call, after the system turn."""
+    """Every processor and sample sees the examples in an order of its own, the same at every call."""
     examples = [(f"Invoice {i}", Invoice(vendor=f"V{i}", total=i)) for i in range(6)]
     processors: Sequence[str | Processor] = ["openai/alpha", "hosted_vllm/bravo", Processor("openai/charlie", n=2)]
     ensemble = Ensemble(processors, examples=examples)
@@ -261,7 +268,7 @@ async def test_parts_reach_everybody(server: Loopback) -> None:
 
 
 async def test_schemas_go_out_strict(server: Loopback) -> None:
-    """A schema that can be strict is; limits that OpenAI refuses become words there, and stay for grammars elsewhere."""
+    """A schema that can be strict is; limits that OpenAI refuses become words there, and stay elsewhere."""
 
     class Limited(BaseModel):
         name: Annotated[str, Field(max_length=20)]
@@ -278,9 +285,6 @@ async def test_schemas_go_out_strict(server: Loopback) -> None:
     assert sent["schema"]["required"] == ["name", "note"]
     assert sent["schema"]["additionalProperties"] is False
     assert sent["schema"]["properties"]["name"]["maxLength"] == 20
-    monkey = Ensemble([Processor("openai/gpt-5-mini", api_base=server.openai_base + "?api.openai.com")])
-    (fit,) = await monkey.check(Narrow)
-    assert fit.strict
     (fit,) = await Ensemble(["openai/gpt-5-mini"]).check(Limited)
     assert not fit.strict
     assert list(fit.problems) == ["tags"]
@@ -319,6 +323,8 @@ async def test_modes_are_looked_up(server: Loopback) -> None:
         (lambda: Ensemble(["a/b"], deadline=0), "deadline=0"),
         (lambda: Ensemble(["a/b"], min_candidates=2), "give 1 to 1"),
         (lambda: Ensemble(["a/b"], timeout=3), "RetryPolicy(timeout=...)"),
+        (lambda: Ensemble(processor=["a/b"]), "did you mean 'processors'"),
+        (lambda: Processor("a/b", wieght=2), "did you mean 'weight'"),
         (lambda: Ensemble(["a/b"], max_retries=3), "RetryPolicy(attempts="),
         (lambda: Ensemble([Processor("a/b", name="x"), Processor("c/d", name="x")]), "called 'x'"),
         (lambda: Processor("a/b", weight=0), "weight=0"),
@@ -335,7 +341,7 @@ async def test_modes_are_looked_up(server: Loopback) -> None:
 )
 def test_bad_settings(build: Any, says: str) -> None:
     """What cannot run is refused where it is written, with what to write instead."""
-    with pytest.raises(ConfigurationError, match=".*") as refused:
+    with pytest.raises(ConfigurationError) as refused:
         build()
     assert says in str(refused.value)
     assert isinstance(refused.value, ValueError)
@@ -355,8 +361,17 @@ def test_bad_settings(build: Any, says: str) -> None:
         (["openai/a", "some-model"], "Go", Invoice, {}, "'some-model'"),
         (2, "Go", Invoice, {}, "no model"),
         (["openai/a"], "Go", Invoice, {"timeout": 3}, "deadline="),
+        (["openai/a"], "Go", Invoice, {"n": 3}, "Processor(n=...)"),
+        (["openai/a"], "Go", Invoice, {"pass_reasonings": True}, "did you mean 'pass_reasoning'"),
+        (["openai/a"], "Go", {"type": "object"}, {}, "it is data"),
         (["openai/a"], "Go", Invoice, {"examples": [("a", {"vendor": 1})]}, "examples[0]"),
-        (["openai/a"], "Go", Invoice, {"examples": [("a", ACME)], "pass_reasoning": True}, "(input, output, reasoning)"),
+        (
+            ["openai/a"],
+            "Go",
+            Invoice,
+            {"examples": [("a", ACME)], "pass_reasoning": True},
+            "(input, output, reasoning)",
+        ),
         ([Processor("anthropic/claude-haiku-4-5", mode="json_schema")], "Go", dict[str, int], {}, "Use mode 'tools'"),
     ],
 )
@@ -382,7 +397,9 @@ async def test_first_is_failover(server: Loopback) -> None:
     """``First`` asks in order of trust, one at a time, and stops at the first valid answer."""
     server.on("alpha", Status(401))
     server.on("bravo", Answer(ACME))
-    result = await Ensemble(["openai/alpha", "openai/bravo", "openai/charlie"], decision_maker=First()).run("Go", Invoice)
+    result = await Ensemble(["openai/alpha", "openai/bravo", "openai/charlie"], decision_maker=First()).run(
+        "Go", Invoice
+    )
     assert [each.model for each in server.requests] == ["alpha", "bravo"]
     assert result.decision.method == "first"
     assert result.output.vendor == "ACME"
@@ -432,16 +449,16 @@ async def test_unknown_prices_stay_unknown(server: Loopback) -> None:
     """A total is given only where every price is known; the known part is always there."""
     known = (await Ensemble(["openai/gpt-5-mini", "ollama_chat/qwen3"]).run("Go", Invoice)).cost
     assert known.total == known.known > 0
-    assert known.members["ollama_chat/qwen3"] == 0
+    assert known.processors["ollama_chat/qwen3"] == 0
     result = await Ensemble(["openai/gpt-5-mini", "openai/unheard-of"]).run("Go", Invoice)
-    assert result.cost.members["openai/unheard-of"] is None
+    assert result.cost.processors["openai/unheard-of"] is None
     assert result.cost.total is None
     assert result.cost.known > 0
     assert "price unknown" in {reason.kind for reason in result.reasons}
 
 
 async def test_ties_fall_to_weight_then_trust() -> None:
-    """Without a decision maker every field is voted upon, the most weight wins, ties fall to the order of trust and are said."""
+    """Without a decision maker every field is voted upon; ties fall to the order of trust and are said."""
     client = ScriptedClient({"a/1": ["1"], "b/2": ["2"], "c/3": ["2"]})
     result = await Ensemble(["a/1", "b/2", "c/3"], client=client).run("Go", int)
     assert (result.output, result.decision.method, result.status) == (2, "vote", "complete")
@@ -525,7 +542,8 @@ def test_many_event_loops(server: Loopback) -> None:
 def test_interrupting_sync_cancels(server: Loopback) -> None:
     """Ctrl-C in ``parse_sync`` ends the requests of the call."""
     code = f"""
-import os
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with it ignored
 os.environ.update({server.environment()!r})
 from ensemble_parse import Ensemble
 ensemble = Ensemble(["openai/fast", "openai/hang"])
@@ -537,9 +555,13 @@ except KeyboardInterrupt:
     server.on("hang", Hang())
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         while server.count("hang") < 1:
+            assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[0] == "interrupted\n"
+        try:
+            assert process.communicate(timeout=20)[0] == "interrupted\n"
+        finally:
+            process.kill()
     server.wait_idle(timeout=5)
     assert server.cancelled("hang") == 1
 
@@ -548,9 +570,11 @@ def test_results_show_who_said_what() -> None:
     """A result shows itself on a terminal and in a notebook, with what models wrote escaped."""
     from rich.console import Console
 
-    client = ScriptedClient({"a/1": [{"vendor": "<script>alert(1)</script>", "total": 1}], "b/2": [ACME], "c/3": [ACME]})
+    client = ScriptedClient(
+        {"a/1": [{"vendor": "<script>alert(1)</script>", "total": 1}], "b/2": [ACME], "c/3": [ACME]}
+    )
     result = Ensemble(["a/1", "b/2", "c/3"], client=client).run_sync("Go", Invoice)
-    console = Console(width=150, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(width=150, record=True, file=io.StringIO())
     console.print(result)
     text = console.export_text()
     for word in ("vendor", "ACME", "67%", "a/1", "vote"):

@@ -304,7 +304,7 @@ def test_a_killed_program_leaves_no_server() -> None:
     """The server ends with its program, even where that had no time to clean up."""
     program = "import time; from ensemble_parse.local import LocalServer; print(LocalServer(threads=1, context=256)"
     program += ".api_base, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - this interpreter
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         api_base = running.stdout.readline().strip()
         assert is_open(api_base)

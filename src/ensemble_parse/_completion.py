@@ -56,22 +56,34 @@ _BY_STATUS: Final[dict[int, type[openai.APIStatusError]]] = {
 
 
 class Completion(ParsedChatCompletion[T], Generic[T]):
-    """An OpenAI completion that an ensemble decided; it dumps as one, without the :attr:`ensemble`."""
+    """An OpenAI completion that an ensemble decided; it dumps as one, without the ``ensemble``."""
 
     _made_of: Any = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, made_of: Result[T] | AllProcessorsFailed, **fields: Any) -> Self:  # noqa: ANN401 - the completion's own
+    def of(cls, made_of: Result[T] | AllProcessorsFailed, **fields: Any) -> Self:
         """Make a completion, and keep what it was made of."""
         made = cls(**fields)
         made._made_of = made_of
         return made
 
     @property
-    def ensemble(self) -> Result[T] | AllProcessorsFailed:
-        """Everything about the call; where every model refused, their refusals."""
-        made_of: Result[T] | AllProcessorsFailed = self._made_of
-        return made_of
+    def ensemble(self) -> Result[T]:
+        """Everything about the call.
+
+        Raises:
+            AttributeError: there is no result, since every model refused; ``refusals`` says who.
+        """
+        if isinstance(self._made_of, AllProcessorsFailed):
+            message = "every model refused, so there is no result: see .refusals"
+            raise AttributeError(message)  # noqa: TRY004 - so that hasattr works
+        result: Result[T] = self._made_of
+        return result
+
+    @property
+    def refusals(self) -> AllProcessorsFailed | None:
+        """The models' refusals, where all of them refused."""
+        return self._made_of if isinstance(self._made_of, AllProcessorsFailed) else None
 
 
 class NoAnswer(AllProcessorsFailed, openai.OpenAIError):
@@ -98,12 +110,12 @@ def completion(result: Result[T]) -> Completion[T]:
 
 def refusal(failed: AllProcessorsFailed) -> Completion[Any] | None:
     """The completion that holds the most trusted model's refusal, if refusing is all that they did."""
-    refused = [error for error in _errors(failed) if isinstance(error, Refused)]
+    refused = [error for error in failed.errors if isinstance(error, Refused)]
     words = next((error for error in refused if not error.content_filter), None)
-    if words is None or len(refused) < len(failed.exceptions):
+    if words is None or len(refused) < len(failed.errors):
         return None
     message: Message = ParsedChatCompletionMessage(role="assistant", refusal=words.refusal, parsed=None)
-    return _completion(message, failed, _attempts(failed), model=_model(words.attempts, words.processor) or "")
+    return _completion(message, failed, failed.attempts, model=_model(words.attempts, words.processor) or "")
 
 
 def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  # noqa: PLR0911 - one for each failure
@@ -111,12 +123,12 @@ def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  #
     request = httpx.Request("POST", "https://ensemble-parse.invalid/chat/completions")
     if not isinstance(error, AllProcessorsFailed):
         return openai.APITimeoutError(request)
-    errors = _errors(error)
+    errors = error.errors
     first = errors[0]
     different = len({_kind(each) for each in errors}) > 1
     match first:
         case _ if different:
-            return NoAnswer(errors)
+            return NoAnswer(errors, error.attempts)
         case Truncated():
             return openai.LengthFinishReasonError(completion=_cut_off(first, error))
         case Refused():
@@ -132,7 +144,7 @@ def openai_error(error: AllProcessorsFailed | DeadlineExceeded) -> Exception:  #
             response = httpx.Response(status, headers=headers, request=request)
             return _status_error(status)(str(error), response=response, body=None)
         case _:
-            return NoAnswer(errors)
+            return NoAnswer(errors, error.attempts)
 
 
 def _kind(error: ProcessorError) -> type[Exception]:
@@ -162,7 +174,7 @@ def _cut_off(error: Truncated, failed: AllProcessorsFailed) -> ChatCompletion:
     message = ChatCompletionMessage(role="assistant", content=error.text)
     choice = Choice(index=0, finish_reason="length", logprobs=None, message=message)
     model = _model(error.attempts, error.processor) or ""
-    return ChatCompletion(**_head(_attempts(failed), model), choices=[choice])
+    return ChatCompletion(**_head(failed.attempts, model), choices=[choice])
 
 
 def _head(attempts: Iterable[Attempt], model: str) -> dict[str, Any]:
@@ -181,16 +193,6 @@ def _head(attempts: Iterable[Attempt], model: str) -> dict[str, Any]:
         "model": model,
         "usage": usage,
     }
-
-
-def _errors(failed: AllProcessorsFailed) -> list[ProcessorError]:
-    return [error for error in failed.exceptions if isinstance(error, ProcessorError)]
-
-
-def _attempts(failed: AllProcessorsFailed) -> Sequence[Attempt]:
-    # Each error of a processor with several samples holds all the processor's attempts.
-    of_each = {error.processor: error.attempts for error in _errors(failed)}
-    return [attempt for attempts in of_each.values() for attempt in attempts]
 
 
 def _model(attempts: Iterable[Attempt], writer: str | None) -> str | None:

@@ -36,7 +36,7 @@ class Case:
 class DecisionMaker(Protocol):
     """Turns candidates into a decision; write your own with this one method."""
 
-    async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
+    async def decide(self, candidates: Sequence[Candidate[Any]], case: Case) -> Decision[Any]:
         """Decide.
 
         Args:
@@ -53,7 +53,7 @@ class DecisionMaker(Protocol):
 class First:
     """The first valid answer in order of trust (failover): the next processor is asked only when one fails.
 
-    Example:
+    Examples:
         >>> First()
         First()
     """
@@ -187,10 +187,7 @@ def plurality(candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         first.setdefault(key, candidate)
     best = max(weights, key=weights.__getitem__)
     chosen = first[best]
-    if len(candidates) == 1:
-        method = "only one"
-    else:
-        method = "unanimous" if len(weights) == 1 else "plurality"
+    method = "only one" if len(candidates) == 1 else "unanimous" if len(weights) == 1 else "plurality"
     decision = Decision(output=chosen.output, method=method, candidate=chosen)
     if method == "plurality" and list(weights.values()).count(weights[best]) > 1:
         detail = "no answer has more support than every other; the most trusted stands"

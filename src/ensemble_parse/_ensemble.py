@@ -6,7 +6,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from pydantic_core import ValidationError
 
 from ensemble_parse._consensus import account, shape
 from ensemble_parse._decision import Case, DecisionMaker, Vote
@@ -22,6 +25,7 @@ from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
 from ensemble_parse._models import Attempt, Candidate, Cost, Decision, Reason, Request, Result
 from ensemble_parse._processor import Processor, check_params, named, run
+from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
 
@@ -36,21 +40,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SETTINGS: Final = (
+    *("processors", "decision_maker", "deadline", "min_candidates", "strict"),
+    *("examples", "shuffle_examples", "client", "name"),
+)
+
 
 class Ensemble:
     """Several models, one request, one typed answer.
 
     Args:
-        processors: who is asked, the most trusted first: LiteLLM model strings and :class:`Processor` objects; or a
+        processors: who is asked, the most trusted first: LiteLLM model strings and ``Processor`` objects; or a
             number: so many samples of the model that the call names.
-        decision_maker: how their answers become one. A string or :class:`Processor` is the judge of that model;
-            ``None`` is :class:`Vote`: a vote on every field, ties falling to the order of trust.
+        decision_maker: how their answers become one. A string or ``Processor`` is the judge of that model;
+            ``None`` is ``Vote``: a vote on every field, ties falling to the order of trust.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
-        strict: raise :class:`DegradedResult` where the result would be ``degraded``, and
-            :class:`ConfigurationError` for a parameter that a vendor does not take.
-        examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an order
-            of its own, so that they make different mistakes.
+        strict: raise ``DegradedResult`` where the result would be ``degraded``, and
+            ``ConfigurationError`` for a parameter that a vendor does not take.
+        examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an
+            order of its own, so that they make different mistakes.
         shuffle_examples: ``False`` keeps the order as given, the same for all.
         client: how models are reached; by default through LiteLLM.
         name: for results.
@@ -59,12 +68,12 @@ class Ensemble:
     Raises:
         ConfigurationError: it could not run as built.
 
-    Example:
+    Examples:
         >>> Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"], decision_maker="openai/gpt-5")
         Ensemble(['openai/gpt-5-mini', 'anthropic/claude-haiku-4-5'], decision_maker='judge openai/gpt-5')
     """
 
-    def __init__(  # noqa: PLR0913 - each is one setting of an ensemble
+    def __init__(
         self,
         processors: int | Sequence[str | Processor] = 3,
         decision_maker: str | Processor | DecisionMaker | None = None,
@@ -76,19 +85,19 @@ class Ensemble:
         shuffle_examples: bool = True,
         client: Client | None = None,
         name: str = "ensemble",
-        **params: Any,  # noqa: ANN401 - model parameters
+        **params: Any,
     ) -> None:
         """Check and keep the settings; nothing is imported and nobody is asked."""
         self.processors = _processors(processors)
         self.decision_maker = _decision_maker(decision_maker)
-        if deadline is not None and not deadline > 0:
+        if deadline is not None and not is_positive(deadline):
             message = f"deadline={deadline!r}: give seconds, more than 0, or None"
             raise ConfigurationError(message)
         most = sum(processor.n for processor in self.processors)
-        if not 1 <= min_candidates <= most:
+        if not is_whole(min_candidates, least=1) or min_candidates > most:
             message = f"min_candidates={min_candidates!r}: {most} candidates are asked for; give 1 to {most}"
             raise ConfigurationError(message)
-        check_params(params, name)
+        check_params(params, "Ensemble", _SETTINGS)
         self.deadline = deadline
         self.min_candidates = min_candidates
         self.strict = strict
@@ -110,15 +119,28 @@ class Ensemble:
     @overload
     async def parse(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
     @overload
-    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...  # noqa: ANN401
-    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any:
+    async def parse(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...
+    async def parse(
+        self,
+        messages: Messages,
+        response_format: Any,
+        *,
+        model: str | None = None,
+        pass_reasoning: bool = False,
+        examples: Sequence[Example] | None = None,
+        **params: Any,
+    ) -> Any:
         """Ask all, decide, and return the answer.
 
         Args:
             messages: a text, or messages in OpenAI's format with text, image, file and audio parts.
             response_format: what the answer must be: a pydantic model, dataclass, TypedDict, ``list[X]``, ``Literal``,
                 Enum, union or primitive.
-            options: as for :meth:`run`.
+            model: the model of processors that name none.
+            pass_reasoning: let every model reason before it answers; the decision maker sees it, the answer does not
+                change its type.
+            examples: few-shot examples of this call, instead of the ensemble's.
+            params: model parameters of this call, such as ``temperature``; a processor's own win.
 
         Returns:
             An instance of ``response_format``.
@@ -129,7 +151,10 @@ class Ensemble:
             DecisionError: fewer than ``min_candidates`` did, or the decision maker could choose none.
             DeadlineExceeded: the deadline passed before there was anything to decide upon.
         """
-        return (await self.run(messages, response_format, **options)).output
+        result = await self.run(
+            messages, response_format, model=model, pass_reasoning=pass_reasoning, examples=examples, **params
+        )
+        return result.output
 
     @overload
     async def run(self, messages: Messages, response_format: type[T], **options: Any) -> Result[T]: ...
@@ -148,19 +173,18 @@ class Ensemble:
         """Ask all, decide, and return everything about it.
 
         Args:
-            messages: as for :meth:`parse`.
-            response_format: as for :meth:`parse`.
+            messages: as for ``parse``, like everything else.
+            response_format: what the answer must be.
             model: the model of processors that name none.
-            pass_reasoning: let every model reason before it answers; the decision maker sees it, the answer does not
-                change its type.
-            examples: few-shot examples of this call, instead of the ensemble's.
-            params: model parameters of this call, such as ``temperature``; a processor's own win.
+            pass_reasoning: let every model reason before it answers.
+            examples: few-shot examples of this call.
+            params: model parameters of this call.
 
         Raises:
-            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for :meth:`parse`.
+            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for ``parse``.
         """
         started = time.perf_counter()
-        check_params(params, "parse")
+        check_params(params, "parse", ("messages", "response_format", "model", "pass_reasoning", "examples"))
         format_ = prepare(response_format, reasoning=pass_reasoning)
         request: Request[Any] = Request(
             messages=conversation(messages),
@@ -169,13 +193,15 @@ class Ensemble:
             shuffle_examples=self.shuffle_examples,
             params=self.params | params,
             model=model,
-            deadline=asyncio.get_running_loop().time() + self.deadline if self.deadline else None,
             strict=self.strict,
         )
         fits = await self._fits(request)
+        if self.deadline:
+            # Counted from here: what a process imports at its first call is no model's time.
+            request = replace(request, deadline=asyncio.get_running_loop().time() + self.deadline)
         ledger: list[Attempt] = []
         candidates, errors = await self._candidates(request, fits, ledger)
-        decision = await self._decision(request, candidates, errors, ledger)
+        decision = await self._decision(request, candidates, ledger)
         result = Result(
             output=decision.output,
             decision=decision,
@@ -196,9 +222,9 @@ class Ensemble:
     @overload
     def parse_sync(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
     @overload
-    def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...  # noqa: ANN401
+    def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any: ...
     def parse_sync(self, messages: Messages, response_format: Any, **options: Any) -> Any:
-        """:meth:`parse` for code that does not await; works in threads, notebooks and inside a running loop."""
+        """``parse`` for code that does not await; works in threads, notebooks and inside a running loop."""
         return run_sync(self.parse(messages, response_format, **options))
 
     @overload
@@ -206,53 +232,63 @@ class Ensemble:
     @overload
     def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]: ...
     def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]:
-        """:meth:`run` for code that does not await."""
+        """``run`` for code that does not await."""
         return run_sync(self.run(messages, response_format, **options))
+
+    def check_sync(self, response_format: Any, **options: Any) -> tuple[Fit, ...]:
+        """``check`` for code that does not await."""
+        return run_sync(self.check(response_format, **options))
 
     async def check(
         self, response_format: Any, *, model: str | None = None, pass_reasoning: bool = False
     ) -> tuple[Fit, ...]:
-        """Say how a response type goes to each processor's vendor, without sending anything.
+        """Say how a response type goes to each processor's vendor, and to the judge's, without sending anything.
+
+        It also imports what the first call would, so that it serves to warm up a process.
 
         Raises:
             ConfigurationError: a vendor cannot take it; the message says which field, and why.
         """
         format_ = prepare(response_format, reasoning=pass_reasoning)
-        return await self._fits(Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict))
+        return await self._fits(
+            Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict)
+        )
 
     # -- asking, in the words of an OpenAI client -----------------------------------------------------------------
 
     @property
     def chat(self) -> Chat[Completions]:
-        """``chat.completions.parse`` of an ``openai.AsyncOpenAI``; see :mod:`ensemble_parse.openai`."""
+        """``chat.completions.parse`` of an ``openai.AsyncOpenAI``; see ``ensemble_parse.openai``."""
         return self.beta.chat
 
     @property
     def beta(self) -> OpenAIFace[Completions]:
         """``beta.chat.completions.parse``, where older code has it."""
-        from ensemble_parse.openai import face
+        from ensemble_parse.openai import ask, face
 
-        return face(lambda: self)
+        return face(partial(ask, self))
 
     @property
     def sync(self) -> OpenAIFace[SyncCompletions]:
         """The same for code that holds an ``openai.OpenAI``: ``sync.chat.completions.parse``."""
-        from ensemble_parse.openai import sync_face
+        from ensemble_parse.openai import ask, sync_face
 
-        return sync_face(lambda: self)
+        return sync_face(partial(ask, self))
 
     # -- the steps of one call, in order --------------------------------------------------------------------------
 
     async def _fits(self, request: Request[Any]) -> tuple[Fit, ...]:
-        """Find out that everybody can be asked, and the answers decided upon, before anybody is."""
+        """Find out that the type can be decided upon, and everybody asked, judges included, before anybody is."""
         shape(request.format.type, self.decision_maker.rules if isinstance(self.decision_maker, Vote) else None)
-        return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in self.processors])
+        judges: Sequence[Processor] = getattr(self.decision_maker, "processors", ())
+        asked = (*self.processors, *judges)
+        return tuple([await self.client.fit(each.call(request, [], n=each.n)) for each in asked])
 
     async def _candidates(
         self, request: Request[T], fits: Sequence[Fit], ledger: list[Attempt]
     ) -> tuple[tuple[Candidate[T], ...], tuple[ProcessorError, ...]]:
         answered = await ask_all(
-            [fit.processor for fit in fits],
+            [fit.processor for fit in fits[: len(self.processors)]],
             lambda at: run(self.processors[at], request, self.client, ledger, position=at, fit=fits[at]),
             settled=getattr(self.decision_maker, "settled", None),
             deadline=request.deadline,
@@ -263,7 +299,8 @@ class Ensemble:
             if _past(request.deadline):
                 message = f"no processor had answered within the deadline of {self.deadline:g} s"
                 raise DeadlineExceeded(message, attempts=tuple(ledger))
-            raise AllProcessorsFailed(errors)
+            # Each error's own traceback goes through tenacity, instructor and LiteLLM, and says nothing more.
+            raise AllProcessorsFailed([error.with_traceback(None) for error in errors], tuple(ledger))
         if len(candidates) < self.min_candidates:
             why = "".join(f"\n  {error}" for error in errors)
             message = f"{len(candidates)} valid answers, and min_candidates={self.min_candidates}:{why}"
@@ -274,14 +311,13 @@ class Ensemble:
         self,
         request: Request[T],
         candidates: tuple[Candidate[T], ...],
-        errors: Sequence[ProcessorError],
         ledger: list[Attempt],
     ) -> Decision[T]:
         case = Case(request=request, client=self.client, ledger=ledger)
         late: tuple[Reason, ...] = ()
         try:
             async with asyncio.timeout_at(request.deadline):
-                decision = await self.decision_maker.decide(candidates, case)
+                decision = await self._decide(candidates, case)
         except TimeoutError:
             if not _past(request.deadline):
                 raise
@@ -293,6 +329,18 @@ class Ensemble:
             verdicts=decision.verdicts or _account(decision, candidates, request),
             names=tuple(candidate.name for candidate in candidates),
         )
+
+    async def _decide(self, candidates: tuple[Candidate[T], ...], case: Case) -> Decision[T]:
+        decision = await self.decision_maker.decide(candidates, case)
+        who = f"{type(self.decision_maker).__name__}.decide"
+        if not isinstance(decision, Decision):
+            message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"
+            raise DecisionError(message, candidates=candidates)
+        try:
+            return replace(decision, output=case.request.format.coerce(decision.output))
+        except ValidationError as error:
+            message = f"{who} decided on something that is no {case.request.format.name}"
+            raise DecisionError(message, candidates=candidates) from error
 
     @property
     def client(self) -> Client:
@@ -325,15 +373,13 @@ def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMa
         return Vote()
     if isinstance(maker, str | Processor):
         return Judge(maker)
-    if not isinstance(maker, DecisionMaker):
+    if isinstance(maker, type) or not isinstance(maker, DecisionMaker):
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker
 
 
-def _account(
-    decision: Decision[T], candidates: Sequence[Candidate[T]], request: Request[T]
-) -> Mapping[str, Verdict]:
+def _account(decision: Decision[T], candidates: Sequence[Candidate[T]], request: Request[T]) -> Mapping[str, Verdict]:
     how: How = "judge" if decision.by else "chosen"
     return account(decision.output, candidates, request.format.type, how=how)
 
@@ -349,6 +395,14 @@ def _reasons(errors: Sequence[ProcessorError], ledger: Sequence[Attempt]) -> tup
         Reason(kind="dropped parameter", detail=f"{who}: its vendor does not take {name!r}", processor=who)
         for who, name in sorted(dropped)
     ]
-    unpriced = [who for who, cost in Cost.of(ledger).members.items() if cost is None]
-    prices = [Reason(kind="price unknown", detail=f"{who}: no price is known", processor=who) for who in unpriced]
+    unpriced = [who for who, cost in Cost.of(ledger).processors.items() if cost is None]
+    answered = {attempt.processor for attempt in ledger if attempt.error is None and attempt.cost is None}
+    prices = [
+        Reason(
+            kind="price unknown",
+            detail=f"{who}: {'its model has no known price' if who in answered else 'a request of it was cut off'}",
+            processor=who,
+        )
+        for who in unpriced
+    ]
     return (*failed, *parameters, *prices)

@@ -19,7 +19,7 @@ the processor, what was wrong and what to do; they hold no key, no prompt and no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,15 +181,22 @@ class Truncated(ProcessorError):
 
 
 class AllProcessorsFailed(EnsembleError, ExceptionGroup[ProcessorError]):
-    """No processor gave a candidate; ``exceptions`` holds one error for each, in order of trust."""
+    """No processor gave a candidate; ``exceptions`` holds one error for each, in order of trust.
 
-    def __new__(cls, errors: Sequence[ProcessorError]) -> AllProcessorsFailed:
+    Attributes:
+        attempts: the ledger of every request.
+    """
+
+    def __new__(cls, errors: Sequence[ProcessorError], attempts: tuple[Attempt, ...] = ()) -> Self:
         """Say in one message what happened to each."""
+        del attempts  # kept by __init__
         lines = "".join(f"\n  {error}" for error in errors)
-        return super().__new__(cls, f"none of {len(errors)} processors gave a valid answer:{lines}", errors)
+        return super().__new__(cls, f"no processor gave a valid answer:{lines}", errors)
 
-    def __init__(self, errors: Sequence[ProcessorError]) -> None:
-        """Nothing more to keep: the group holds the errors."""
+    def __init__(self, errors: Sequence[ProcessorError], attempts: tuple[Attempt, ...] = ()) -> None:
+        """Keep the ledger; the group holds the errors."""
+        del errors  # kept by __new__
+        self.attempts = attempts
 
     @property
     def errors(self) -> tuple[ProcessorError, ...]:
@@ -202,11 +209,11 @@ class AllProcessorsFailed(EnsembleError, ExceptionGroup[ProcessorError]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from the errors themselves."""
-        return AllProcessorsFailed, (list(self.exceptions),)
+        return type(self), (list(self.exceptions), self.attempts)
 
     def derive(self, excs: Sequence[ProcessorError]) -> AllProcessorsFailed:  # type: ignore[override]
         """Make a group of the same class for ``except*``."""
-        return AllProcessorsFailed(excs)
+        return AllProcessorsFailed(excs, self.attempts)
 
 
 class DecisionError(EnsembleError):

@@ -6,8 +6,9 @@ import functools
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from pydantic_core import ValidationError, to_jsonable_python
 
@@ -16,8 +17,6 @@ from ensemble_parse._models import T
 from ensemble_parse._repair import json_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import BaseModel, TypeAdapter
 
 REASONING: Final = "Think step by step: what in the input decides each value of the answer."
@@ -101,7 +100,8 @@ class ResponseFormat(Generic[T]):
             except ValidationError:
                 pass
             raise
-        return wrapped.answer, getattr(wrapped, "reasoning", None)
+        read: Any = wrapped  # its fields are only known at run time
+        return read.answer, getattr(read, "reasoning", None)
 
     def coerce(self, data: object) -> T:
         """Take an object of the type, or data that validates as one.
@@ -110,20 +110,20 @@ class ResponseFormat(Generic[T]):
             ValidationError: it does not validate.
         """
         try:
-            return self.adapter.validate_python(data)
+            return self.adapter.validate_python(data, by_alias=True, by_name=True)
         except ValidationError:
             # What came from JSON has lists for sets and texts for dates and bytes.
-            return self.adapter.validate_json(_json(data))
+            return self.adapter.validate_json(_json(data), by_alias=True, by_name=True)
 
-    def data(self, value: T) -> Any:  # noqa: ANN401 - JSON-like data has no narrower type
-        """Dump a value as JSON-like data."""
-        return self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+    def data(self, value: T) -> Any:
+        """Dump a value as JSON-like data, with the names that fields have in Python."""
+        return self.adapter.dump_python(value, mode="json", by_alias=False, warnings=False)
 
     def text(self, value: T, reasoning: str | None = None) -> str:
         """Write a value as the model should have: one line of JSON, in the schema's order, wrapped as on the wire."""
         if self.wrapper is None:
             return self.adapter.dump_json(value, by_alias=True, warnings=False).decode()
-        answer = self.data(value)
+        answer = self.adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
         return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})
 
 
@@ -134,7 +134,7 @@ def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat
         ConfigurationError: no type adapter takes it, or it has no JSON Schema.
     """
     if isinstance(type_, ResponseFormat):
-        return type_
+        return cast("ResponseFormat[Any]", type_)
     try:
         hash(type_)
     except TypeError:
@@ -142,23 +142,24 @@ def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat
     return _prepared(type_, reasoning)
 
 
-def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
+def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
     # Imported with the first type: it takes longer than all of this library.
     from pydantic import PydanticUserError, TypeAdapter, create_model
 
+    if inspect.isroutine(type_):
+        raise _unusable(type_, "it is a function")
+    if isinstance(type_, Mapping):
+        raise _unusable(
+            cast("object", type_), "it is data, such as a JSON Schema; pydantic.create_model makes a model at run time"
+        )
+    if type_ is None:
+        raise _unusable(type_, "there is nothing to answer")
     name = _name(type_)
     try:
-        if inspect.isroutine(type_):
-            message = "it is a function"
-            raise TypeError(message)
         adapter = TypeAdapter[Any](type_)
         schema = _root_object(adapter.json_schema())
     except (PydanticUserError, TypeError, NameError, AttributeError) as error:
-        message = (
-            f"response_format {type_!r} cannot be used: {str(error).splitlines()[0]}. Give a pydantic model, a dataclass, "
-            "a TypedDict, list[X], Literal, Enum, a union or a primitive"
-        )
-        raise ConfigurationError(message) from error
+        raise _unusable(type_, str(error).splitlines()[0]) from error
     if not reasoning and schema.get("type") == "object":
         return ResponseFormat(type=type_, adapter=adapter, name=name, schema=schema)
     fields: dict[str, Any] = {"reasoning": (str, ...)} if reasoning else {}
@@ -169,8 +170,15 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:  # noqa: AN
 
 
 @functools.lru_cache(maxsize=512)
-def _prepared(type_: Any, reasoning: bool) -> ResponseFormat[Any]:  # noqa: ANN401, FBT001 - a cache key is positional
+def _prepared(type_: Any, reasoning: bool) -> ResponseFormat[Any]:  # noqa: FBT001 - a cache key is positional
     return _prepare(type_, reasoning=reasoning)
+
+
+def _unusable(type_: object, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"response_format {type_!r} cannot be used: {why}. Give a pydantic model, a dataclass, a TypedDict, list[X], "
+        "Literal, Enum, a union or a primitive"
+    )
 
 
 def _name(type_: object) -> str:

@@ -47,22 +47,23 @@ class Judge:
     """A model that decides over whole candidates.
 
     It sees the original conversation, every part of it, and the distinct candidates as JSON between delimiters that no
-    candidate can know: without vendors' names, in an order shuffled from a seed that is on the decision. It is not asked
-    when there is only one candidate, or when all are equal. If it fails, its fallbacks judge in turn, then the plurality
-    of whole answers decides, then the order of trust; the result says so.
+    candidate can know: without vendors' names, in an order shuffled from a seed that is on the decision. It is not
+    asked when there is only one candidate, or when all are equal. If it fails, its fallbacks judge in turn, then the
+    plurality of whole answers decides, then the order of trust; the result says so.
 
     Attributes:
         model: the judge as a processor: a LiteLLM model string, or a ``Processor`` with settings.
-        mode: ``"select"`` returns a candidate as it is; ``"synthesize"`` writes an answer, which must validate; ``"auto"``
-            may do either.
+        mode: ``"select"`` returns a candidate as it is; ``"synthesize"`` writes an answer, which must validate;
+            ``"auto"`` may do either.
         prompt: how to judge; the task and the candidates follow it.
         fallback: judges to ask if this one fails.
+        shuffle_seed: fixes the order in which candidates are shown; by default each decision draws its own.
         params: model parameters of the judge.
 
     Raises:
         ConfigurationError: the mode is unknown.
 
-    Example:
+    Examples:
         >>> Judge("openai/gpt-5", mode="select", fallback="anthropic/claude-opus-4-5").mode
         'select'
     """
@@ -71,7 +72,7 @@ class Judge:
     mode: JudgeMode
     prompt: str
     fallback: tuple[Judge, ...]
-    seed: int | None = field(repr=False)
+    shuffle_seed: int | None = field(repr=False)
 
     def __init__(
         self,
@@ -80,8 +81,8 @@ class Judge:
         *,
         prompt: str = PROMPT,
         fallback: str | Processor | Judge | Sequence[str | Processor | Judge] = (),
-        seed: int | None = None,
-        **params: Any,  # noqa: ANN401 - model parameters
+        shuffle_seed: int | None = None,
+        **params: Any,
     ) -> None:
         """Check and keep the settings."""
         if mode not in get_args(JudgeMode):
@@ -97,11 +98,18 @@ class Judge:
             "model": renamed(model, model.name or f"judge {model.model}"),
             "mode": mode,
             "prompt": prompt,
-            "fallback": tuple(each if isinstance(each, Judge) else Judge(each, mode, prompt=prompt) for each in fallbacks),
-            "seed": seed,
+            "fallback": tuple(
+                each if isinstance(each, Judge) else Judge(each, mode, prompt=prompt) for each in fallbacks
+            ),
+            "shuffle_seed": shuffle_seed,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def processors(self) -> tuple[Processor, ...]:
+        """The models that may be asked: its own, then its fallbacks'."""
+        return (self.model, *(each for judge in self.fallback for each in judge.processors))
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Decide over whole candidates; see the class."""
@@ -120,7 +128,7 @@ class Judge:
         return replace(decision, reasons=(*reasons, *decision.reasons))
 
     async def _judge(self, distinct: Sequence[Candidate[T]], case: Case) -> Decision[T]:
-        seed = secrets.randbits(32) if self.seed is None else self.seed
+        seed = secrets.randbits(32) if self.shuffle_seed is None else self.shuffle_seed
         shown = list(distinct)
         random.Random(seed).shuffle(shown)  # noqa: S311 - an order, not a secret
         brief = {"role": "user", "content": self._brief(shown, case)}
@@ -144,7 +152,7 @@ class Judge:
             output=output, method=method, candidate=candidate, by=self.model.name, explanation=explanation, seed=seed
         )
 
-    async def _ask(self, messages: Sequence[Message], format_: Any, case: Case) -> Candidate[Any]:  # noqa: ANN401
+    async def _ask(self, messages: Sequence[Message], format_: Any, case: Case) -> Candidate[Any]:
         request = Request(
             messages=tuple(messages), format=format_, model=case.request.model, deadline=case.request.deadline
         )
@@ -157,7 +165,7 @@ class Judge:
 
     def _brief(self, shown: Sequence[Candidate[Any]], case: Case) -> str:
         fence = secrets.token_hex(8)
-        blocks = []
+        blocks: list[str] = []
         for letter, candidate in zip(string.ascii_uppercase, shown, strict=False):
             said = {"reasoning": candidate.reasoning} if candidate.reasoning else {}
             data = {**said, "answer": case.request.format.data(candidate.output)}
@@ -179,6 +187,6 @@ def _distinct(candidates: Sequence[Candidate[T]], case: Case) -> list[Candidate[
 
 
 @functools.cache
-def _choice(count: int) -> Any:  # noqa: ANN401 - a type made at run time
+def _choice(count: int) -> Any:
     letters = Literal[tuple(string.ascii_uppercase[:count])]  # type: ignore[valid-type]
     return response_format(letters, reasoning=True)

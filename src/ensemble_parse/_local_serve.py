@@ -33,7 +33,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _start(*, path: str, slots: int, context: int, threads: int, options: dict[str, Any]) -> Any:  # noqa: ANN401 - untyped
+def _start(*, path: str, slots: int, context: int, threads: int, options: dict[str, Any]) -> Any:
     native = importlib.import_module("xllamacpp")
     params = native.CommonParams()
     params.model.path = path

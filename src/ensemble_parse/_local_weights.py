@@ -35,7 +35,7 @@ class LocalModel:
     Raises:
         ConfigurationError: Neither or both of `path` and `parts`, or `parts` without `sha256`.
 
-    Example:
+    Examples:
         >>> LocalModel(name="qwen", path="qwen2.5-0.5b-instruct-q4_k_m.gguf").name
         'qwen'
     """
@@ -62,7 +62,7 @@ class LocalModel:
     def accept_terms(self) -> Self:
         """Return the same model with its `terms` accepted by you.
 
-        Example:
+        Examples:
             >>> GEMMA3.terms_accepted, GEMMA3.accept_terms().terms_accepted
             (False, True)
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic_core import ValidationError
 
@@ -12,6 +12,8 @@ from ensemble_parse._errors import ConfigurationError
 if TYPE_CHECKING:
     from ensemble_parse._format import ResponseFormat
     from ensemble_parse._models import Message, Messages
+
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 
 Example: TypeAlias = "tuple[Any, Any] | tuple[Any, Any, str]"
 
@@ -36,6 +38,9 @@ def conversation(messages: Messages) -> tuple[Message, ...]:
     for number, each in enumerate(messages):
         if not isinstance(each, Mapping) or not isinstance(each.get("role"), str):
             message = f"messages[{number}] is no message: give {{'role': 'user', 'content': ...}}"
+            raise ConfigurationError(message)
+        if each["role"] not in _ROLES:
+            message = f"messages[{number}] has the role {each['role']!r}: give one of {', '.join(_ROLES)}"
             raise ConfigurationError(message)
         if not each.get("content") and not each.keys() & {"tool_calls", "function_call", "refusal"}:
             message = f"messages[{number}] has no content"
@@ -71,7 +76,13 @@ def _turns(number: int, example: Example, format_: ResponseFormat[Any]) -> tuple
         place = ".".join(map(str, first["loc"])) or "the output"
         message = f"examples[{number}]: the output is no {format_.name}: {place}: {first['msg']}"
         raise ConfigurationError(message) from error
-    return (
-        {"role": "user", "content": said},
-        {"role": "assistant", "content": format_.text(value, *reasoning)},
-    )
+    text = format_.text(value, *reasoning)
+    try:
+        format_.parse(text)
+    except ValidationError as error:
+        # A field with only a validation alias is dumped under a name that the schema does not have.
+        message = (
+            f"examples[{number}]: {format_.name} does not validate what it dumps: give its fields one alias for both"
+        )
+        raise ConfigurationError(message) from error
+    return {"role": "user", "content": said}, {"role": "assistant", "content": text}

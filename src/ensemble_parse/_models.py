@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -156,7 +156,7 @@ class Candidate(Generic[T_co]):
     sample: int = 0
     weight: float = 1.0
     reasoning: str | None = None
-    text: str = ""
+    text: str = field(default="", repr=False)
     repaired: bool = False
     seconds: float = 0.0
 
@@ -312,29 +312,29 @@ class Cost:
     """US dollars, where the price is known.
 
     Attributes:
-        members: dollars for each processor and judge; ``None`` where one of its requests has no known price.
+        processors: dollars for each processor and judge; ``None`` where one of its requests has no known price.
     """
 
-    members: Mapping[str, float | None]
+    processors: Mapping[str, float | None]
 
     @classmethod
     def of(cls, attempts: Iterable[Attempt]) -> Cost:
         """Add up a ledger."""
-        members: dict[str, float | None] = {}
+        spent: dict[str, float | None] = {}
         for attempt in attempts:
-            known = members.get(attempt.processor, 0.0)
-            members[attempt.processor] = None if known is None or attempt.cost is None else known + attempt.cost
-        return cls(members)
+            known = spent.get(attempt.processor, 0.0)
+            spent[attempt.processor] = None if known is None or attempt.cost is None else known + attempt.cost
+        return cls(spent)
 
     @property
     def total(self) -> float | None:
-        """The sum, or ``None`` where a member's price is unknown."""
-        return None if None in self.members.values() else self.known
+        """The sum, or ``None`` where a price is unknown."""
+        return None if None in self.processors.values() else self.known
 
     @property
     def known(self) -> float:
-        """The sum over the members whose price is known: at least this much was spent."""
-        return sum(cost for cost in self.members.values() if cost is not None)
+        """The sum of what is known: at least this much was spent."""
+        return sum(cost for cost in self.processors.values() if cost is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,7 +365,7 @@ class Result(Generic[T]):
 
     @property
     def status(self) -> Status:
-        """``complete``, or ``degraded`` for the :attr:`reasons`."""
+        """``complete``, or ``degraded`` for the ``reasons``."""
         return "degraded" if self.reasons else "complete"
 
     @property
@@ -381,7 +381,7 @@ class Result(Generic[T]):
     def to_dict(self) -> dict[str, Any]:
         """Write everything as JSON-like data, answers as their type dumps them.
 
-        Example:
+        Examples:
             >>> from ensemble_parse import Ensemble, Result
             >>> from ensemble_parse.testing import ScriptedClient
             >>> result = Ensemble(["a/b"], client=ScriptedClient({"a/b": [3]})).run_sync("Three?", int)
@@ -392,9 +392,15 @@ class Result(Generic[T]):
 
         return to_dict(self, self.format)
 
+    @overload
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], response_format: type[R]) -> Result[R]:
-        """Read what :meth:`to_dict` wrote.
+    def from_dict(cls, data: Mapping[str, Any], response_format: type[R]) -> Result[R]: ...
+    @overload
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], response_format: Any) -> Result[Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], response_format: Any) -> Result[Any]:
+        """Read what ``to_dict`` wrote.
 
         Args:
             data: the stored result.

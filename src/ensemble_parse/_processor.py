@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import random
 import time
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from ensemble_parse._client._protocol import Gate, ModelCall
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._models import Attempt, Candidate, Mode, T
-from ensemble_parse._retry import RetryPolicy
+from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -22,8 +23,27 @@ if TYPE_CHECKING:
     from ensemble_parse._format import Parsed
     from ensemble_parse._models import Message, Request
 
-_TAKEN = frozenset({"messages", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"})
+_TAKEN = frozenset(
+    {
+        *("messages", "n", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"),
+        *("judge", "retries", "attempts", "reasks"),
+    }
+)
+# What models are asked with most, to tell a slip of the pen; whatever is far from all of these goes to the vendor.
+_MODEL_PARAMETERS = frozenset(
+    {
+        *("temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "seed", "stop", "presence_penalty"),
+        *("frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "reasoning_effort", "thinking", "verbosity"),
+        *("service_tier", "parallel_tool_calls", "tools", "tool_choice", "api_base", "api_key", "api_version"),
+        *("extra_headers", "extra_body", "extra_query", "models", "model_id", "user", "metadata"),
+    }
+)
 _HINTS = {
+    "judge": "use Ensemble(decision_maker=...)",
+    "retries": "use retry=RetryPolicy(attempts=...)",
+    "attempts": "use retry=RetryPolicy(attempts=...)",
+    "reasks": "use retry=RetryPolicy(reasks=...)",
+    "n": "use Processor(n=...), or Ensemble(n) for n samples of the model that the call names",
     "num_retries": "use retry=RetryPolicy(attempts=...)",
     "max_retries": "use retry=RetryPolicy(attempts=..., reasks=...)",
     "timeout": "use retry=RetryPolicy(timeout=...), or deadline= for the whole call",
@@ -48,7 +68,7 @@ class Processor:
     Raises:
         ConfigurationError: a setting cannot work.
 
-    Example:
+    Examples:
         >>> Processor("anthropic/claude-haiku-4-5", weight=1.2, retry=RetryPolicy(attempts=4, timeout=20)).weight
         1.2
     """
@@ -64,7 +84,7 @@ class Processor:
     params: Mapping[str, Any] = field(repr=False)
     _gate: Gate | None = field(repr=False, compare=False)
 
-    def __init__(  # noqa: PLR0913 - each is one setting of a model
+    def __init__(
         self,
         model: str | None = None,
         *,
@@ -74,16 +94,18 @@ class Processor:
         mode: Mode = "auto",
         max_concurrency: int | None = None,
         name: str | None = None,
-        **params: Any,  # noqa: ANN401 - model parameters
+        **params: Any,
     ) -> None:
         """Check and keep the settings."""
         who = f"Processor({model!r})"
-        _check(n >= 1, f"{who}: n={n!r}; give 1 or more")
-        _check(weight > 0, f"{who}: weight={weight!r}; give more than 0, or leave the processor out")
+        _check(model is None or _is_text(model), f"{who}: give a LiteLLM model string, such as 'openai/gpt-5-mini'")
+        _check(name is None or _is_text(name), f"{who}: name={name!r}; give a text")
+        _check(is_whole(n, least=1), f"{who}: n={n!r}; give a whole number, 1 or more")
+        _check(is_positive(weight), f"{who}: weight={weight!r}; give more than 0, or leave the processor out")
         _check(mode in get_args(Mode), f"{who}: mode={mode!r}; give one of {', '.join(get_args(Mode))}")
         limit = max_concurrency
-        _check(limit is None or limit >= 1, f"{who}: max_concurrency={limit!r}; give 1 or more, or None")
-        check_params(params, who)
+        _check(limit is None or is_whole(limit, least=1), f"{who}: max_concurrency={limit!r}; give 1 or more, or None")
+        check_params(params, who, ("model", "weight", "retry", "mode", "max_concurrency", "name"))
         values = {
             "model": model,
             "n": n,
@@ -219,7 +241,8 @@ def named(processors: Sequence[Processor]) -> tuple[Processor, ...]:
     if twice:
         message = f"two processors are called {min(twice)!r}: give each a name of its own"
         raise ConfigurationError(message)
-    taken, out = set(given), []
+    taken = set(given)
+    out: list[Processor] = []
     for processor in processors:
         name = processor.name
         if name is None:
@@ -242,15 +265,30 @@ def renamed(processor: Processor, name: str) -> Processor:
     return copy
 
 
-def check_params(params: Mapping[str, Any], who: str) -> None:
-    """Refuse the keywords that this library sets itself.
+def check_params(params: Mapping[str, Any], who: str, own: Iterable[str]) -> None:
+    """Refuse keywords that this library sets itself, and those that are nearly one of its own.
+
+    Args:
+        params: keywords that would go to the models.
+        who: whose they are, for the message.
+        own: the keywords that are settings there.
 
     Raises:
         ConfigurationError: with what to use instead.
     """
-    for name in params.keys() & _TAKEN:
-        message = f"{who}: {name!r} is no model parameter here; {_HINTS.get(name, 'the library sets it')}"
-        raise ConfigurationError(message)
+    for name in params:
+        if name in _TAKEN:
+            message = f"{who}: {name!r} is no model parameter here; {_HINTS.get(name, 'the library sets it')}"
+            raise ConfigurationError(message)
+        close = difflib.get_close_matches(name, own, n=1, cutoff=0.8)
+        close += difflib.get_close_matches(name, _MODEL_PARAMETERS, n=1, cutoff=0.85)
+        if close and name not in _MODEL_PARAMETERS:
+            message = f"{who}: there is no setting {name!r}; did you mean {close[0]!r}?"
+            raise ConfigurationError(message)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence

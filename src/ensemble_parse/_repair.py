@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STRING_OR_COMMA: Final = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+# A string up to its end, or to the end of the text if it was cut off; or a bracket outside of strings.
+_MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
 _CLOSING: Final = {"{": "}", "[": "]"}
 
 
@@ -58,23 +60,12 @@ def _closing(text: str, opening: int) -> tuple[int, bool]:
     What stands inside a value that was cut off is not the answer, so such a value reaches to the end of the text.
     """
     expected: list[str] = []
-    quoted = escaped = False
-    for at in range(opening, len(text)):
-        character = text[at]
-        if quoted:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                quoted = False
-        elif character == '"':
-            quoted = True
-        elif character in _CLOSING:
+    for mark in _MARKS.finditer(text, opening):
+        character = mark[0][0]
+        if character in _CLOSING:
             expected.append(_CLOSING[character])
-        elif character in "}]":
-            if character != expected.pop():
-                return at + 1, False
-            if not expected:
-                return at + 1, True
+        elif character != '"' and character != expected.pop():
+            return mark.end(), False
+        if not expected:
+            return mark.end(), True
     return len(text), False

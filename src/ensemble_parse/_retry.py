@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ensemble_parse._errors import ConfigurationError, ProcessorError, ProviderError
@@ -27,15 +30,15 @@ class RetryPolicy:
     Attributes:
         attempts: transport tries, at least 1.
         timeout: seconds for one attempt, from sending to the last byte.
-        wait: a tenacity wait strategy; by default exponential with jitter, 0.5 s to 8 s. A ``Retry-After`` of the vendor
-            is waited for instead.
+        wait: a tenacity wait strategy; by default exponential with jitter, up to 8 s. A vendor's ``Retry-After`` is
+            waited for instead.
         reasks: how many times a model is told why its answer did not validate and asked again.
         longest_wait: seconds; a vendor that asks for more is given up at once.
 
     Raises:
         ConfigurationError: a number is out of range.
 
-    Example:
+    Examples:
         >>> RetryPolicy(attempts=4, timeout=20)
         RetryPolicy(attempts=4, timeout=20, wait=None, reasks=1, longest_wait=60.0)
     """
@@ -48,15 +51,16 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.attempts < 1:
-            message = f"RetryPolicy(attempts={self.attempts!r}): give 1 or more"
-            raise ConfigurationError(message)
-        if self.reasks < 0:
-            message = f"RetryPolicy(reasks={self.reasks!r}): give 0 or more"
-            raise ConfigurationError(message)
-        for name in ("timeout", "longest_wait"):
-            if not getattr(self, name) > 0:
-                message = f"RetryPolicy({name}={getattr(self, name)!r}): give seconds, more than 0"
+        wanted = {
+            "attempts": (is_whole(self.attempts, least=1), "a whole number, 1 or more"),
+            "reasks": (is_whole(self.reasks, least=0), "a whole number, 0 or more"),
+            "timeout": (is_positive(self.timeout), "seconds, more than 0"),
+            "longest_wait": (is_positive(self.longest_wait), "seconds, more than 0"),
+            "wait": (self.wait is None or callable(self.wait), "a tenacity wait strategy, such as wait_fixed(2)"),
+        }
+        for name, (holds, what) in wanted.items():
+            if not holds:
+                message = f"RetryPolicy({name}={getattr(self, name)!r}): give {what}"
                 raise ConfigurationError(message)
 
     @classmethod
@@ -66,6 +70,11 @@ class RetryPolicy:
             return cls()
         if isinstance(retry, RetryPolicy):
             return retry
+        from tenacity import AsyncRetrying
+
+        if not isinstance(retry, AsyncRetrying):
+            message = f"retry={retry!r}: give a RetryPolicy, such as RetryPolicy(attempts=4, timeout=20)"
+            raise ConfigurationError(message)
         return _Tenacity(controller=retry)
 
     def retrying(self, spent: int, deadline: float | None) -> AsyncRetrying:
@@ -75,7 +84,7 @@ class RetryPolicy:
         wait = self.wait or wait_random_exponential(multiplier=0.5, max=8)
         return AsyncRetrying(
             stop=stop_after_attempt(max(1, self.attempts - spent)),
-            wait=lambda state: _pause(state, wait),
+            wait=partial(_pause, wait=wait),
             retry=retry_if_exception(lambda error: self._again(error, deadline)),
             reraise=True,
         )
@@ -99,15 +108,16 @@ class _Tenacity(RetryPolicy):
         del spent  # the user's own stop condition counts
         mine = self.controller.retry
 
-        def again(state: RetryCallState) -> bool:
+        async def again(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             # A predicate that matches BaseException would swallow the cancellation of the whole call.
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception) or not self._again(error, deadline):
                 return False
-            return self._again(error, deadline) and bool(mine(state))
+            answer = mine(state)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
 
-        wait = self.controller.wait
-        copy: AsyncRetrying = self.controller.copy(retry=again, wait=lambda state: _pause(state, wait), reraise=True)
+        wait = partial(_pause, wait=self.controller.wait)
+        copy: AsyncRetrying = self.controller.copy(retry=again, wait=wait, reraise=True)
         return copy
 
 
@@ -117,6 +127,16 @@ def _pause(state: RetryCallState, wait: Callable[[RetryCallState], float]) -> fl
     return wait(state) if asked is None else asked
 
 
+def is_whole(value: object, *, least: int) -> bool:
+    """Whether a setting is a whole number, and large enough."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_positive(value: object) -> bool:
+    """Whether a setting is a number more than 0, and not infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 async def with_retries(
     policy: RetryPolicy, attempt: Callable[[], Awaitable[R]], *, spent: int = 0, deadline: float | None = None
 ) -> R:
@@ -124,7 +144,7 @@ async def with_retries(
 
     Args:
         policy: the processor's.
-        attempt: makes one request; raises :class:`ProcessorError`.
+        attempt: makes one request; raises ``ProcessorError``.
         spent: failed tries of the call's earlier rounds.
         deadline: event-loop time past which nothing is waited for.
     """

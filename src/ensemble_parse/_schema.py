@@ -25,8 +25,8 @@ class Strictness:
     """The strict form of one schema, and the reasons why it may have none.
 
     In the strict form every object is closed, every property is required, and unions are ``anyOf``; a model constrained
-    to it cannot leave a field out or invent one. ``portable=True`` also takes out the keywords that OpenAI's own service
-    refuses; servers that constrain by a grammar enforce them, so there they stay.
+    to it cannot leave a field out or invent one. ``portable=True`` also takes out the keywords that OpenAI's own
+    service refuses; servers that constrain by a grammar enforce them, so there they stay.
 
     Attributes:
         schema: the strict form, or ``None`` where there is none.
@@ -83,7 +83,9 @@ class Strictness:
             return
         properties: Mapping[str, Any] = out.get("properties", {})
         if out.get("additionalProperties") or "patternProperties" in out or not properties:
-            self.problems[path] = "is a mapping with free keys: name the keys in a model, or use a list of key and value"
+            self.problems[path] = (
+                "is a mapping with free keys: name the keys in a model, or use a list of key and value"
+            )
             return
         self._properties += len(properties)
         out["properties"] = {

@@ -19,13 +19,14 @@ _WIDEST: Final = 60
 def summary(result: Result[Any]) -> str:
     """One line on how the decision came about and what it cost."""
     usage, cost = result.usage, result.cost
-    dollars = f"${cost.known:.6f}" if cost.total is not None else f"at least ${cost.known:.6f}"
-    tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens"
-    return f"{_method(result.decision)}; {usage.requests} requests, {tokens}, {dollars}, {result.seconds:.2f} s"
+    dollars = "free" if cost.total == 0 else f"${cost.known:.6f}" if cost.total else f"at least ${cost.known:.6f}"
+    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
+    requests = "1 request" if usage.requests == 1 else f"{usage.requests} requests"
+    return f"{_method(result.decision)}; {requests}, {tokens}, {dollars}, {result.seconds:.2f} s"
 
 
 def table(result: Result[Any]) -> Table:
-    """A row for every path: the value, the share that supports it, how it was decided, and what each candidate said."""
+    """A row for every path: the value, the agreement, how it was decided, and what each candidate said."""
     return _table(f"{result.name}: {result.status}", result.decision, _caption(result))
 
 
@@ -49,7 +50,7 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
     from rich.text import Text
 
     view = Table(title=Text(title), caption=Text("\n".join(caption)), caption_justify="left")
-    for head in ("path", "decided", "share", "how", *decision.names):
+    for head in ("path", "decided", "agreement", "how", *decision.names):
         view.add_column(Text(head), overflow="fold")
     for path, value, share, how, cells in _rows(decision):
         said = [Text(text, style="" if agrees else "yellow") for text, agrees in cells]
@@ -60,7 +61,7 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
 
 def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
     escape = escaping.escape
-    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "share", "how", *decision.names))
+    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agreement", "how", *decision.names))
     body = "".join(
         f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{how}</td>"
         + "".join(f"<td>{escape(text)}</td>" for text, _ in cells)
@@ -91,6 +92,6 @@ def _rows(decision: Decision[Any]) -> Iterator[tuple[str, str, str, str, list[tu
         yield path, value, f"{verdict.agreement:.0%}", verdict.how, cells
 
 
-def _short(value: Any) -> str:  # noqa: ANN401 - JSON-like data
+def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

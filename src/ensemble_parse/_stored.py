@@ -31,17 +31,15 @@ def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]
         "output": format_.data(result.output),
         "seconds": result.seconds,
         "decision": {**_told(decision), "candidate": at},
-        "candidates": [
-            {**_shallow(each), "output": format_.data(each.output)} for each in result.candidates
-        ],
+        "candidates": [{**_shallow(each), "output": format_.data(each.output)} for each in result.candidates],
         "errors": [_error(error) for error in result.errors],
         "attempts": [dataclasses.asdict(attempt) for attempt in result.attempts],
         "reasons": [dataclasses.asdict(reason) for reason in result.reasons],
     }
 
 
-def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
-    """Read what :func:`to_dict` wrote.
+def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
+    """Read what ``to_dict`` wrote.
 
     Raises:
         ConfigurationError: it was written by another version.
@@ -51,11 +49,18 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:  # noqa: ANN4
         message = f"a stored result of version {data.get('version')!r}; this library reads version {VERSION}"
         raise ConfigurationError(message)
     format_ = response_format(type_)
-    candidates = tuple(Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"])
-    stored = data["decision"]
-    chosen = None if stored["candidate"] is None else candidates[stored["candidate"]]
-    output = chosen.output if chosen else format_.coerce(data["output"])
-    decision = Decision(**{**_read(stored), "output": output, "candidate": chosen})
+    candidates: tuple[Candidate[Any], ...] = tuple(
+        Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"]
+    )
+    stored: dict[str, Any] = data["decision"]
+    at: int | None = stored["candidate"]
+    chosen = None if at is None else candidates[at]
+    read: dict[str, Any] = {
+        **_read(stored),
+        "output": chosen.output if chosen else format_.coerce(data["output"]),
+        "candidate": chosen,
+    }
+    decision: Decision[Any] = Decision(**read)
     return Result(
         output=decision.output,
         decision=decision,
@@ -80,7 +85,7 @@ def decision_to_dict(decision: Decision[Any]) -> dict[str, Any]:
     }
 
 
-def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:  # noqa: ANN401 - whatever TypeAdapter takes
+def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
     """Read what :func:`decision_to_dict` wrote.
 
     Raises:
@@ -91,11 +96,12 @@ def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:  #
         message = f"a stored decision of version {data.get('version')!r}; this library reads version {VERSION}"
         raise ConfigurationError(message)
     format_ = response_format(type_)
-    stored = {name: value for name, value in data.items() if name != "version"}
-    output = format_.coerce(stored["output"])
-    chosen = stored["candidate"]
-    candidate = None if chosen is None else Candidate(**{**chosen, "output": output})
-    return Decision(**{**_read(stored), "output": output, "candidate": candidate})
+    stored: dict[str, Any] = {name: value for name, value in data.items() if name != "version"}
+    output: Any = format_.coerce(stored["output"])
+    chosen: dict[str, Any] | None = stored["candidate"]
+    candidate: Candidate[Any] | None = None if chosen is None else Candidate(**{**chosen, "output": output})
+    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": candidate}
+    return Decision(**read)
 
 
 def _told(decision: Decision[Any]) -> dict[str, Any]:
@@ -121,11 +127,11 @@ def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _data(value: Any) -> Any:  # noqa: ANN401 - JSON-like data
+def _data(value: Any) -> Any:
     return to_jsonable_python(value, by_alias=True, serialize_unknown=True)
 
 
-def _shallow(each: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+def _shallow(each: Any) -> dict[str, Any]:
     return {field.name: getattr(each, field.name) for field in dataclasses.fields(each)}
 
 
@@ -147,7 +153,8 @@ def _failed(data: Mapping[str, Any]) -> ProcessorError:
 
 
 def _attempt(data: Mapping[str, Any]) -> Attempt:
-    return Attempt(**{**data, "usage": Usage(**data["usage"]), "dropped": tuple(data["dropped"])})
+    read: dict[str, Any] = {"usage": Usage(**data["usage"]), "dropped": tuple(data["dropped"])}
+    return Attempt(**{**data, **read})
 
 
 def _reasons(data: list[Mapping[str, Any]]) -> tuple[Reason, ...]:
@@ -156,4 +163,5 @@ def _reasons(data: list[Mapping[str, Any]]) -> tuple[Reason, ...]:
 
 def _verdict(data: Mapping[str, Any]) -> Verdict:
     dissenters = tuple(Dissent(**each) for each in data["dissenters"])
-    return Verdict(**{**data, "supporters": tuple(data["supporters"]), "dissenters": dissenters})
+    read: dict[str, Any] = {"supporters": tuple(data["supporters"]), "dissenters": dissenters}
+    return Verdict(**{**data, **read})

@@ -22,9 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ensemble-parse", description="Several models, one typed answer.")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="run an ensemble over short documents whose true values are known")
-    demo.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="LiteLLM model strings, such as openai/gpt-5-mini or ollama_chat/qwen3, instead of the local models; keys come from the environment")
-    demo.add_argument("--gemma", action="store_true", help="add Gemma 3 270M to the local models; this accepts its terms of use")
-    demo.add_argument("--documents", type=_count, default=3, metavar="N", help="documents of each kind (default 3, at most 12)")
+    demo.add_argument(
+        "--models",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="LiteLLM model strings instead of the local models, such as openai/gpt-5-mini or ollama_chat/qwen3; "
+        "keys come from the environment",
+    )
+    demo.add_argument("--gemma", action="store_true", help="add Gemma 3 270M to the local models and accept its terms")
+    demo.add_argument(
+        "--documents", type=_count, default=3, metavar="N", help="documents of each kind (1 to 12; default 3)"
+    )
     options = parser.parse_args(arguments)
     try:
         return _demo(options)

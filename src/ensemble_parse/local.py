@@ -60,7 +60,7 @@ class LocalServer:
         ConfigurationError: The runtime or the weights are missing or wrong, the terms were not accepted, the
             machine is not supported, or the file is no model. The message says what to do.
 
-    Example:
+    Examples:
         >>> with LocalServer(SMOLLM2, slots=3) as server:  # doctest: +SKIP
         ...     ensemble = Ensemble(server.processors())
         ...     print(ensemble.parse_sync("Invoice 7 …", response_format=Invoice))
@@ -128,7 +128,7 @@ class LocalServer:
         """Show the model and where it is served."""
         return f"LocalServer({self._model.name!r}, api_base={self.api_base!r}, slots={self._slots})"
 
-    def processors(self, **params: Any) -> "list[Processor]":  # noqa: ANN401 - open, as Processor's are
+    def processors(self, **params: Any) -> "list[Processor]":
         """Return one processor for each slot, called `name`, or `name-1`, `name-2` and so on.
 
         Args:
@@ -182,7 +182,7 @@ async def local_models(
     samples: int = 1,
     threads: int | None = None,
     context: int = 2048,
-    **params: Any,  # noqa: ANN401 - model parameters
+    **params: Any,
 ) -> "AsyncGenerator[list[Processor], None]":
     """Serve models on this computer and yield `samples` processors for each, in the order given.
 
@@ -198,7 +198,7 @@ async def local_models(
     Raises:
         ConfigurationError: As `LocalServer`, or two models have one name.
 
-    Example:
+    Examples:
         >>> async with local_models(SMOLLM2, GEMMA3.accept_terms(), samples=2) as processors:  # doctest: +SKIP
         ...     print([processor.name for processor in processors])
         ['smollm2-1', 'smollm2-2', 'gemma3-1', 'gemma3-2']

@@ -4,13 +4,17 @@ A call site keeps its arguments, its ``completion.choices[0].message.parsed`` an
 
     >>> from ensemble_parse import Ensemble
     >>> client = Ensemble(["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"])
-    >>> client.chat.completions.parse, client.beta.chat.completions.parse  # doctest: +ELLIPSIS
-    (<bound method parse of ...>, <bound method parse of ...>)
-    >>> client.sync.chat.completions.parse  # for code that holds a sync client  # doctest: +ELLIPSIS
-    <bound method parse of ...>
+    >>> messages = [{"role": "user", "content": "What is the capital of France?"}]
+    >>> completion = await client.chat.completions.parse(model="gpt-4o", messages=messages, response_format=str)
+    >>> type(completion.choices[0].message.parsed)
+    <class 'str'>
+
+For code that does not await there is ``client.sync.chat.completions.parse``.
 
 Where it differs: there is one choice, the decided one; ``n`` and ``timeout`` are about the ensemble (see
-:func:`parse`); a model that calls one of the caller's ``tools`` has given no answer to decide on.
+``parse``); a model that calls one of the caller's ``tools`` has given no answer to decide on. ``extra_query`` and
+``prompt_cache_retention`` do not get through LiteLLM, which the result says; ``metadata`` is for LiteLLM's callbacks,
+and ``extra_body={"metadata": ...}`` for the vendor.
 """
 
 from __future__ import annotations
@@ -19,7 +23,6 @@ import asyncio
 import copy
 import functools
 import importlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar
 
@@ -27,6 +30,8 @@ from ensemble_parse._errors import AllProcessorsFailed, ConfigurationError, Dead
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+
     from openai import NotGiven, Omit, Timeout
     from openai.types import Metadata, ReasoningEffort
     from openai.types.chat import (
@@ -36,8 +41,8 @@ if TYPE_CHECKING:
         ChatCompletionStreamOptionsParam,
         ChatCompletionToolChoiceOptionParam,
         ChatCompletionToolUnionParam,
-        completion_create_params as create,
     )
+    from openai.types.chat import completion_create_params as create
 
     from ensemble_parse._completion import Completion
     from ensemble_parse._ensemble import Ensemble
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
 
     Absent: TypeAlias = Omit | NotGiven | None
 
+__all__ = ["Chat", "Completions", "OpenAIFace", "SyncCompletions"]
+
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,10 +60,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    ensemble: Callable[[], Ensemble]
+    ask: Callable[..., Awaitable[Result[Any]]]
 
 
-async def parse(  # noqa: PLR0913 - the signature is the OpenAI client's
+async def parse(  # noqa: PLR0913, D417 - the signature, and what it means, is the OpenAI client's
     self: _Bound,
     *,
     messages: Iterable[ChatCompletionMessageParam] | str,
@@ -99,7 +106,7 @@ async def parse(  # noqa: PLR0913 - the signature is the OpenAI client's
     extra_query: Mapping[str, object] | Absent = None,
     extra_body: object | Absent = None,
     timeout: float | Timeout | Absent = None,  # noqa: ASYNC109 - the OpenAI client's name
-    **params: Any,  # noqa: ANN401 - whatever a later OpenAI client, or another vendor, takes
+    **params: Any,
 ) -> Completion[T]:
     """Ask the ensemble as one asks an OpenAI client, and get an OpenAI completion.
 
@@ -107,17 +114,17 @@ async def parse(  # noqa: PLR0913 - the signature is the OpenAI client's
     sets itself wins. These five are about the ensemble:
 
     Args:
-        self: where the ensemble comes from.
+        self: what it is asked of.
         messages: as the OpenAI client takes them, messages of its earlier completions included, or one text.
         model: the model of processors that name none.
         response_format: what the answer must be; more types are taken than the OpenAI client takes.
         n: samples of each processor that is set to one. There is one choice all the same: the decided one.
         timeout: seconds for the whole call, instead of the ensemble's deadline.
-        params: further model parameters, and what :meth:`Ensemble.run` takes: ``pass_reasoning``, ``examples``.
+        params: further model parameters, and what ``Ensemble.run`` takes: ``pass_reasoning``, ``examples``.
 
     Returns:
         An OpenAI ``ParsedChatCompletion``, whose usage is the sum over all requests and whose ``ensemble`` is the
-        :class:`Result`. Where every model refused, ``parsed`` is ``None`` and ``refusal`` says why.
+        ``Result``. Where every model refused, ``parsed`` is ``None`` and ``refusal`` says why.
 
     Raises:
         ConfigurationError: before any request: it could not run as asked.
@@ -130,8 +137,8 @@ async def parse(  # noqa: PLR0913 - the signature is the OpenAI client's
             the ensemble's own error is the ``__cause__``.
         DecisionError: there are answers, and none could be chosen.
     """
-    given = locals()  # in the first line, while there is nothing else among them
-    given |= given.pop("params")
+    given = {**locals(), **params}  # in the first line, while there is nothing else among them
+    del given["self"], given["params"]
     if "stream" in given:
         message = "parse() got an unexpected keyword argument 'stream': a typed answer comes whole"
         raise TypeError(message)
@@ -140,7 +147,7 @@ async def parse(  # noqa: PLR0913 - the signature is the OpenAI client's
     from ensemble_parse._completion import completion, openai_error, refusal
 
     try:
-        result = await ask(given.pop("self").ensemble(), **given)
+        result = await self.ask(**given)
     except AllProcessorsFailed as failed:
         if said := refusal(failed):
             return said
@@ -150,13 +157,15 @@ async def parse(  # noqa: PLR0913 - the signature is the OpenAI client's
     return completion(result)
 
 
-async def ask(ensemble: Ensemble, **given: Any) -> Result[Any]:  # noqa: ANN401 - as for the OpenAI client
+async def ask(ensemble: Ensemble, **given: Any) -> Result[Any]:
     """Run an ensemble with the arguments of an OpenAI client."""
     from openai import NotGiven, Omit, Timeout
 
-    given = {name: value for name, value in given.items() if value is not None and not isinstance(value, Omit | NotGiven)}
-    if "response_format" not in given:
-        message = "response_format is missing: an ensemble can only decide between typed answers; give a pydantic model"
+    absent = (type(None), Omit, NotGiven)
+    given = {name: value for name, value in given.items() if not isinstance(value, absent)}
+    type_ = given.get("response_format")
+    if type_ is None or isinstance(type_, dict):
+        message = f"response_format={type_!r}: an ensemble decides between typed answers; give a type, such as a model"
         raise ConfigurationError(message)
     n, seconds = given.pop("n", None), given.pop("timeout", None)
     if isinstance(seconds, Timeout):
@@ -187,11 +196,11 @@ def _sampled(processor: Processor, n: int) -> Processor:
     return processor
 
 
-def _plain(messages: Iterable[Any] | str) -> Any:  # noqa: ANN401 - checked by the ensemble
+def _plain(messages: Iterable[Any] | str) -> Any:
     """Turn messages that are objects, such as that of an earlier completion, into data."""
     from pydantic import BaseModel
 
-    if isinstance(messages, str | Mapping):
+    if isinstance(messages, str):
         return messages
     return [
         each.model_dump(mode="json", exclude={"parsed"}, exclude_none=True) if isinstance(each, BaseModel) else each
@@ -243,11 +252,11 @@ class OpenAIFace(Generic[C]):
         return self
 
 
-def face(ensemble: Callable[[], Ensemble]) -> OpenAIFace[Completions]:
-    """The face of an ``openai.AsyncOpenAI``; the ensemble is looked up at every call."""
-    return OpenAIFace(Chat(Completions(ensemble)))
+def face(ask: Callable[..., Awaitable[Result[Any]]]) -> OpenAIFace[Completions]:
+    """Give the face of an ``openai.AsyncOpenAI`` to what takes its arguments and decides on a result."""
+    return OpenAIFace(Chat(Completions(ask)))
 
 
-def sync_face(ensemble: Callable[[], Ensemble]) -> OpenAIFace[SyncCompletions]:
-    """The face of an ``openai.OpenAI``."""
-    return OpenAIFace(Chat(SyncCompletions(ensemble)))
+def sync_face(ask: Callable[..., Awaitable[Result[Any]]]) -> OpenAIFace[SyncCompletions]:
+    """Give it the face of an ``openai.OpenAI``."""
+    return OpenAIFace(Chat(SyncCompletions(ask)))

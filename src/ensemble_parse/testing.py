@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import ValidationError
+from pydantic_core import ValidationError, to_json
 
 from ensemble_parse._client import _faults, _litellm
 from ensemble_parse._client._protocol import Client, ModelCall, Reply
@@ -26,7 +26,7 @@ from ensemble_parse._models import Attempt, T, Usage
 from ensemble_parse._retry import with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 
@@ -34,16 +34,16 @@ __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 class FunctionClient(Client):
     """Answers with a function instead of a model.
 
-    The function is given the :class:`ModelCall` and returns an object of the response type, data that validates as one,
-    or a text as a model would write it; or it raises: a :class:`ProcessorError` as it is, ``TimeoutError`` as a timeout,
-    ``ConnectionError`` as a connection that failed. It may be a coroutine function. Each sample is one call of it.
+    The function is given the ``ModelCall`` and returns an object of the response type, data that validates as
+    one, or a text as a model would write it; or it raises: a ``ProcessorError`` as it is, ``TimeoutError`` as a
+    timeout, ``ConnectionError`` as a failed connection. It may be a coroutine function. Each sample is one call of it.
 
     Attributes:
         calls: every call so far, retries and re-asks included.
 
-    Example:
+    Examples:
         >>> from ensemble_parse import Ensemble
-        >>> client = FunctionClient(lambda call: 4 if "2 + 2" in call.messages[0]["content"] else 0)
+        >>> client = FunctionClient(lambda call: 4 if "2 + 2" in str(call.messages) else 0)
         >>> Ensemble(["any/model"], client=client).parse_sync("What is 2 + 2?", int)
         4
     """
@@ -80,13 +80,13 @@ class FunctionClient(Client):
     async def _attempt(self, call: ModelCall[T]) -> Parsed[T]:
         self.calls.append(call)
         started = time.perf_counter()
-        error: ProcessorError | None = None
+        error: ProcessorError
         try:
             async with asyncio.timeout(call.policy.timeout):
                 said = self._function(call)
                 if inspect.isawaitable(said):
                     said = await said
-            return _parsed(call, said)
+            parsed = _parsed(call, said)
         except ProcessorError as raised:
             error = raised
         except ValidationError as raised:
@@ -96,25 +96,22 @@ class FunctionClient(Client):
         except ConnectionError:
             message = f"{call.processor}: {call.model}: could not be reached"
             error = ProviderError(message, processor=call.processor, retryable=True)
-        finally:
-            seconds = time.perf_counter() - started
-            kind = error.kind if error is not None else None
-            usage = Usage(requests=1)
-            call.record(
-                Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=kind)
-            )
+        else:
+            _record(call, started)
+            return parsed
+        _record(call, started, error.kind)
         raise error
 
 
 class ScriptedClient(FunctionClient):
     """Answers from a script: for each processor or model its answers in order, the last one again and again.
 
-    An answer is what :class:`FunctionClient` takes from a function; an exception in the script is raised.
+    An answer is what ``FunctionClient`` takes from a function; an exception in the script is raised.
 
     Raises:
         ConfigurationError: the script is empty for somebody, or does not know who is asked.
 
-    Example:
+    Examples:
         >>> from ensemble_parse import Ensemble
         >>> client = ScriptedClient({"a/model": [ConnectionError(), 1], "b/model": [1]})
         >>> result = Ensemble(["a/model", "b/model"], client=client).run_sync("One?", int)
@@ -131,7 +128,7 @@ class ScriptedClient(FunctionClient):
         super().__init__(self._next)
         self._script: Final = {name: list(answers) for name, answers in script.items()}
 
-    def _next(self, call: ModelCall[Any]) -> Any:  # noqa: ANN401 - whatever the script says
+    def _next(self, call: ModelCall[Any]) -> Any:
         answers = self._script.get(call.processor) or self._script.get(call.model)
         if answers is None:
             known = ", ".join(sorted(self._script))
@@ -144,7 +141,7 @@ class ScriptedClient(FunctionClient):
 
 
 @contextlib.contextmanager
-def no_model_requests() -> Iterator[None]:
+def no_model_requests() -> Generator[None]:
     """Let no request reach a model while this is open, whoever makes it; a test that forgot its client fails.
 
     It holds for the whole process, so that it covers threads and other event loops.
@@ -152,7 +149,7 @@ def no_model_requests() -> Iterator[None]:
     Raises:
         ConfigurationError: at the place that would have asked a model.
 
-    Example:
+    Examples:
         >>> with no_model_requests():
         ...     pass
     """
@@ -163,12 +160,22 @@ def no_model_requests() -> Iterator[None]:
         _litellm.forbidden -= 1
 
 
-def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:  # noqa: ANN401 - whatever the function says
-    if isinstance(said, str):
-        try:
+def _record(call: ModelCall[Any], started: float, error: str | None = None) -> None:
+    seconds = time.perf_counter() - started
+    usage = Usage(requests=1)
+    call.record(
+        Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=error)
+    )
+
+
+def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:
+    """Take an answer itself, or what a model would have written: with its reasoning, in the wrapper of the wire."""
+    try:
+        if isinstance(said, str):
             return call.format.parse(said)
-        except ValidationError:
-            # A text may also be the answer itself, where the response type takes one.
+        value = call.format.coerce(said)
+    except ValidationError:
+        if isinstance(said, str):
             return Parsed(value=call.format.coerce(said), text=said)
-    value = call.format.coerce(said)
+        return call.format.parse(to_json(said).decode())
     return Parsed(value=value, text=call.format.text(value))

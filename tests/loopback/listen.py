@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Prompts with images in them are large.
 _LARGEST = 64 * 1024 * 1024
+# A connection just accepted is made known to the protocol a few turns of the event loop later.
+_TURNS = 10
 
 
 class Site(web.Server):
@@ -54,10 +56,12 @@ class Site(web.Server):
 
     async def drop_all(self) -> None:
         """Abort every connection, which cancels what it was waiting for."""
-        for _, transport in list(self._open.values()):
-            transport.abort()
-        while self._open:  # noqa: ASYNC110 - one turn of the loop
+        turns = _TURNS
+        while turns or self._open:
+            for _, transport in self._open.values():
+                transport.abort()
             await asyncio.sleep(0)
+            turns = max(0, turns - 1)
 
 
 def _request(

@@ -52,11 +52,17 @@ class Answer(Content):
     """Data, wrapped the way the request asked for it.
 
     ``data`` may be a function of the recorded request. ``None`` stands for example data made from
-    the request's schema. ``fenced`` puts a code fence around an answer in plain text.
+    the request's schema. ``fenced`` puts a code fence around an answer in plain text; ``ignore_n``
+    gives one choice, however many were asked for.
     """
 
     data: object | Callable[[Recorded], object] = None
     fenced: bool = False
+    ignore_n: bool = False
+
+    def choices(self, ask: Ask, recorded: Recorded) -> tuple[Said, ...]:
+        """Give as many as asked for, or one, as servers do that take ``n`` and do not honour it."""
+        return (self.say(ask, recorded),) * (1 if self.ignore_n else ask.n)
 
     def say(self, ask: Ask, recorded: Recorded) -> Said:
         """Say the data as a function call or as JSON."""

@@ -25,7 +25,7 @@ _JSON = "application/json"
 _FLUSH = 0.02
 
 
-class Cut(Exception):  # noqa: N818 - a way out of the handler, not an error
+class Cut(Exception):
     """The connection was reset on purpose."""
 
 

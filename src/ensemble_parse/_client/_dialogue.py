@@ -1,7 +1,7 @@
 """One call to one model: the rounds that instructor makes of it, and what comes of each.
 
 Instructor prepares the request for a mode and carries the re-asks. What it calls in place of LiteLLM is
-:meth:`Dialogue.send`, where a round really happens: time limit, transport retries, ledger, refusals, and the reading of
+``Dialogue.send``, where a round really happens: time limit, transport retries, ledger, refusals, and the reading of
 every sample.
 """
 
@@ -13,6 +13,7 @@ import functools
 import json
 import time
 from contextvars import ContextVar
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Generic
 
@@ -58,7 +59,7 @@ class Dialogue(Generic[T]):
         call = self._call
         create = _instructor(self._plan.fit.mode).create
         token = _running.set(self)
-        error: ProcessorError | None = None
+        error: BaseException | None = None
         try:
             await create(
                 response_model=_envelope(call.format, self._libraries.schema),
@@ -70,16 +71,19 @@ class Dialogue(Generic[T]):
             )
         except self._libraries.stop as stop:
             error = stop.error  # type: ignore[attr-defined]
+        except self._libraries.wrapped as wrapped:
+            error = wrapped.__cause__  # a bug, of ours or in a policy of the caller's
         finally:
             _running.reset(token)
         if error is not None:
             raise error  # outside the handler, since what instructor raises hangs on to the request
         return Reply(answers=self._answers, errors=self._errors)
 
-    async def send(self, prepared: dict[str, Any]) -> Any:  # noqa: ANN401 - what instructor takes for a completion
+    async def send(self, prepared: dict[str, Any]) -> Any:
         """Make one round: send what instructor prepared until it is answered, and read every sample of the answer."""
         call = self._call
         self._rounds += 1
+        completion: Any = None
         try:
             completion = await self._answered(prepared)
             asking_helps = self._read(completion)
@@ -98,13 +102,13 @@ class Dialogue(Generic[T]):
             return _ACCEPTED
         raise self._libraries.invalid(self._problem)
 
-    async def _answered(self, prepared: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's completion
+    async def _answered(self, prepared: dict[str, Any]) -> Any:
         call = self._call
         while True:
             request = self._request(prepared)
             try:
                 return await with_retries(
-                    call.policy, lambda: self._attempt(request), spent=self._failed, deadline=call.deadline
+                    call.policy, partial(self._attempt, request), spent=self._failed, deadline=call.deadline
                 )
             except ProviderError as error:
                 rejected = _faults.rejected_parameters(error, self._params())
@@ -113,12 +117,14 @@ class Dialogue(Generic[T]):
                 # A parameter that this one vendor does not take must not lose its answer.
                 self._dropped += rejected
 
-    async def _attempt(self, request: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's completion
+    async def _attempt(self, request: dict[str, Any]) -> Any:
         call = self._call
         gate: AbstractAsyncContextManager[object] = call.gate() if call.gate else contextlib.nullcontext()
         async with gate:
             started = time.perf_counter()
+            completion: Any = None
             error: ProcessorError | None = None
+            sent = True
             try:
                 async with asyncio.timeout(call.policy.timeout):
                     # Looked up at every call: tracers replace it on the module.
@@ -129,16 +135,17 @@ class Dialogue(Generic[T]):
                 self._record(started, error="Cancelled")
                 raise
             except Exception as raised:  # noqa: BLE001 - whatever LiteLLM raises is this processor's failure
-                error = _faults.from_litellm(raised, call)
+                error, sent = _faults.from_litellm(raised, call), _faults.was_sent(raised)
         if error is None:
             self._record(started, completion=completion)
             return completion
-        self._failed += 1
-        status = error.status_code if isinstance(error, ProviderError) else None
-        self._record(started, error=error.kind, status=status)
+        if sent:
+            self._failed += 1
+            status = error.status_code if isinstance(error, ProviderError) else None
+            self._record(started, error=error.kind, status=status)
         raise error
 
-    def _read(self, completion: Any) -> bool:  # noqa: ANN401 - LiteLLM's completion
+    def _read(self, completion: Any) -> bool:
         """Read every sample into an answer or an error; say whether asking again can help."""
         call = self._call
         self._errors = [] if completion.choices else [_faults.empty(call)]
@@ -146,7 +153,8 @@ class Dialogue(Generic[T]):
         for choice in completion.choices:
             message = choice.message
             text = text_of(message, self._plan.fit.mode)
-            refusal = message.get("refusal") or (message.get("provider_specific_fields") or {}).get("refusal")
+            elsewhere: dict[str, Any] = message.get("provider_specific_fields") or {}
+            refusal: str | None = message.get("refusal") or elsewhere.get("refusal")
             if refusal or choice.finish_reason == "content_filter":
                 filtered = choice.finish_reason == "content_filter"
                 self._errors.append(_faults.refused(call, refusal, content_filter=filtered))
@@ -188,7 +196,9 @@ class Dialogue(Generic[T]):
     def _params(self) -> dict[str, Any]:
         call = self._call
         params = {name: value for name, value in call.params.items() if name not in self._dropped}
-        unknown_claude = call.model.startswith("anthropic/") and call.model[10:] not in self._libraries.litellm.model_cost
+        unknown_claude = (
+            call.model.startswith("anthropic/") and call.model[10:] not in self._libraries.litellm.model_cost
+        )
         if unknown_claude and not params.keys() & {"max_tokens", "max_completion_tokens"}:
             params["max_tokens"] = _ANTHROPIC_TOKENS
         return params
@@ -249,18 +259,18 @@ def _schema_text(format_: ResponseFormat[Any], strict: dict[str, Any] | None) ->
 def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:
     """The class that instructor sees instead of the caller's, made once per type.
 
-    Instructor would derive a new class, and its schema, from the caller's at every call; and what it returned would be an
-    instance of that class, which equals nothing and cannot be pickled.
+    Instructor would derive a new class, and its schema, from the caller's at every call; and what it returned would be
+    an instance of that class, which equals nothing and cannot be pickled.
     """
     if "envelope" not in format_.cache:
         # A copy, since instructor completes it in place; titled, since it makes the title a tool's name.
         schema = {**json.loads(json.dumps(format_.schema)), "title": format_.name}
 
-        def model_json_schema(cls: type[Any], *_: Any, **__: Any) -> dict[str, Any]:  # noqa: ANN401
+        def model_json_schema(cls: type[Any], *_: Any, **__: Any) -> dict[str, Any]:
             del cls
             return schema
 
-        def model_validate_json(cls: type[Any], *_: Any, **__: Any) -> object:  # noqa: ANN401
+        def model_validate_json(cls: type[Any], *_: Any, **__: Any) -> object:
             del cls
             return _running.get().read()
 
@@ -278,12 +288,12 @@ def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:
     return made
 
 
-async def _send(**prepared: Any) -> Any:  # noqa: ANN401 - instructor's contract
+async def _send(**prepared: Any) -> Any:
     return await _running.get().send(prepared)
 
 
 @functools.cache
-def _instructor(mode: Mode) -> Any:  # noqa: ANN401 - instructor's client
+def _instructor(mode: Mode) -> Any:
     import instructor
 
     return instructor.from_litellm(_send, mode=instructor.Mode[mode.upper()])

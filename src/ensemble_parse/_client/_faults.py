@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import ValidationError
 
@@ -21,6 +21,9 @@ _MOST_DETAIL: Final = 300
 _MOST_PLACES: Final = 5
 _ECHO: Final = 20  # characters in a row of a prompt that count as quoting it
 _KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer\s+\S)[\w\-*.]{6,}")
+_NO_KEY: Final = re.compile(r"missing [\w ]*(?:api.?key|credentials)|no key is set", re.IGNORECASE)
+_KEY_NAME: Final = re.compile(r"\b[A-Z]+(?:_[A-Z]+)*_KEY\b")
+_BAD_REQUEST: Final = 400
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _ADVICE: Final = {
     401: "check the API key of this vendor",
@@ -44,11 +47,16 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
             processor=call.processor,
             content_filter=True,
         )
+    if _NO_KEY.search(detail):
+        names = " or ".join(dict.fromkeys(_KEY_NAME.findall(detail))) or "the vendor's key"
+        message = f"{_who(call)}: no API key: set {names} in the environment, or give Processor(..., api_key=...)"
+        return ProviderError(message, processor=call.processor, status_code=401)
     if kind == "ContextWindowExceededError":
         message = f"{_who(call)}: the messages do not fit into the context window"
         return ProviderError(message, processor=call.processor, status_code=400)
-    ours = "no module named" in detail.lower()  # a bug or a missing package comes out of LiteLLM as a 500
-    retryable = status in _RETRYABLE and not ours
+    if not was_sent(error):
+        message = f"{_who(call)}: LiteLLM could not make the request ({kind}): {detail}"
+        return ProviderError(message, processor=call.processor, status_code=400 if status == _BAD_REQUEST else None)
     unreached = _unreached(error)
     what = "could not be reached" if unreached else f"HTTP {status} ({kind})"
     advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
@@ -57,15 +65,21 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
         processor=call.processor,
         status_code=status if isinstance(status, int) and not unreached else None,
         retry_after=_retry_after(error),
-        retryable=retryable,
+        retryable=status in _RETRYABLE,
     )
+
+
+def was_sent(error: Exception) -> bool:
+    """Whether a request went out: LiteLLM dresses missing keys, missing packages and its own bugs as a status 500."""
+    words = str(error)
+    local = "Traceback (most recent call last)" in words and "Expecting value" not in words  # garbage of the vendor's
+    return not (local or type(error).__name__ == "UnsupportedParamsError" or _NO_KEY.search(words))
 
 
 def timed_out(call: ModelCall[Any]) -> ProcessorTimeout:
     """The attempt used up its time."""
     return ProcessorTimeout(
-        f"{_who(call)}: no whole answer within {call.policy.timeout:g} s "
-        "(RetryPolicy(timeout=...) sets the limit)",
+        f"{_who(call)}: no whole answer within {call.policy.timeout:g} s (RetryPolicy(timeout=...) sets the limit)",
         processor=call.processor,
     )
 
@@ -93,7 +107,10 @@ def truncated(call: ModelCall[Any], text: str) -> Truncated:
 def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
     """The model answered something else than was asked for; the message says where, not what."""
     places = (
-        [f"{'.'.join(map(str, each['loc'])) or 'answer'} ({each['type']})" for each in error.errors(include_input=False)]
+        [
+            f"{'.'.join(map(str, each['loc'])) or 'answer'} ({each['type']})"
+            for each in error.errors(include_input=False)
+        ]
         if isinstance(error, ValidationError)
         else [str(error)]
     )
@@ -122,11 +139,13 @@ def _who(call: ModelCall[Any]) -> str:
 
 
 def rejected_parameters(error: ProcessorError, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the parameters that a vendor's 400 complains about, so that they can be left out instead of losing the call."""
+    """Name the parameters that a vendor's 400 complains about, so that they can be left out and the call made."""
     if not isinstance(error, ProviderError) or error.status_code not in {400, 422}:
         return ()
-    words = str(error).partition("Vendor: ")[2].lower()
-    if not re.search(r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words):
+    words = str(error).partition(": ")[2].lower()
+    if not re.search(
+        r"unsupported|not support|n't support|unexpected|unknown|unrecognized|not permitted|deprecated", words
+    ):
         return ()
     return tuple(name for name in params if re.search(rf"\b{re.escape(name.lower())}\b", words))
 
@@ -143,7 +162,7 @@ def scrub(text: str, call: ModelCall[Any]) -> str:
 
 
 def _message(error: Exception) -> str:
-    words = str(getattr(error, "message", None) or error)
+    words = str(getattr(error, "message", None) or error).partition("Traceback (most recent call last)")[0]
     # LiteLLM prefixes its own class names, once for each layer.
     return re.sub(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\s*[:-]\s*)+(?:litellm\.\w+:\s*)*", "", words)
 
@@ -193,16 +212,17 @@ def _secrets(params: Mapping[str, Any]) -> Iterable[str]:
 
 def _texts(messages: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for message in messages:
-        content = message.get("content")
+        content: Any = message.get("content")
         if isinstance(content, str):
             yield content
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield part["text"]
+        elif isinstance(content, list):
+            parts = cast("list[Any]", content)
+            texts = (cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict))
+            yield from (text for text in texts if isinstance(text, str))
 
 
 def _unquote(text: str, said: str) -> str:
-    """Take every run of :data:`_ECHO` or more characters of ``said`` out of a short text."""
+    """Take every run of ``_ECHO`` or more characters of ``said`` out of a short text."""
     out: list[str] = []
     at = 0
     while at < len(text):

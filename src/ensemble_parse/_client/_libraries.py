@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from ensemble_parse._errors import ProcessorError
 
@@ -20,6 +20,7 @@ class Libraries(NamedTuple):
     litellm: Any
     instructor: Any
     stop: type[Exception]
+    wrapped: type[Exception]
     invalid: type[Exception]
     schema: type[Any]
 
@@ -45,7 +46,7 @@ def _import() -> Libraries:
     with _quiet_import():
         import instructor
         import litellm
-        from instructor.core import IncompleteOutputException
+        from instructor.core import IncompleteOutputException, InstructorRetryException
         from instructor.v2.core.errors import ResponseParsingError
         from instructor.v2.core.function_calls import ResponseSchema
     litellm.suppress_debug_info = True  # else it prints a banner for every failure
@@ -57,11 +58,11 @@ def _import() -> Libraries:
             super().__init__()
             self.error = error
 
-    return Libraries(litellm, instructor, Stop, ResponseParsingError, ResponseSchema)
+    return Libraries(litellm, instructor, Stop, InstructorRetryException, ResponseParsingError, ResponseSchema)
 
 
 @contextlib.contextmanager
-def _quiet_import() -> Iterator[None]:
+def _quiet_import() -> Generator[None]:
     """Turn off what LiteLLM fetches and loads by itself, unless the environment says otherwise."""
     # These two are read again at the first use of a vendor, so they stay.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

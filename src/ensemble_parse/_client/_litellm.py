@@ -21,8 +21,8 @@ forbidden = 0
 class LiteLLMClient(Client):
     """Reaches every vendor that LiteLLM reaches.
 
-    LiteLLM and instructor are imported at the first use, in a thread, with LiteLLM's network look-ups and its loading of
-    ``.env`` turned off, unless the environment sets the variables that govern them.
+    LiteLLM and instructor are imported at the first use, in a thread, with LiteLLM's network look-ups and its loading
+    of ``.env`` turned off, unless the environment sets the variables that govern them.
     """
 
     async def fit(self, call: ModelCall[Any]) -> Fit:
@@ -32,7 +32,9 @@ class LiteLLMClient(Client):
     async def ask(self, call: ModelCall[T]) -> Reply[T]:
         """Ask a model, retries and re-asks included."""
         if forbidden:
-            message = f"{call.processor}: would ask {call.model}, and no_model_requests() is in force; give the ensemble a client"
+            message = (
+                f"{call.processor} would ask a model, and no_model_requests() is in force: give Ensemble(client=...)"
+            )
             raise ConfigurationError(message)
         libraries = await loaded()
         return await Dialogue(call, plan(libraries.litellm, call), libraries).run()

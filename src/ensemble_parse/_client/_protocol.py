@@ -106,7 +106,7 @@ class Reply(Generic[T]):
 
 
 class Client(ABC):
-    """Reaches models. Implement :meth:`ask`, and give an instance to ``Ensemble(client=...)``."""
+    """Reaches models. Implement ``ask``, and give an instance to ``Ensemble(client=...)``."""
 
     async def fit(self, call: ModelCall[Any]) -> Fit:
         """Say how a call would go out, without sending anything.

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 _FREE: Final = frozenset({"ollama", "ollama_chat", "hosted_vllm", "lm_studio", "llamafile"})
 
 
-def text_of(message: Any, mode: Mode) -> str:  # noqa: ANN401 - LiteLLM's message
+def text_of(message: Any, mode: Mode) -> str:
     """The answer's text: the arguments of the tool that was forced, or the content."""
     calls = message.tool_calls if mode == "tools" else None
     return str((calls[0].function.arguments if calls else message.content) or "")
 
 
-def usage_of(completion: Any) -> Usage:  # noqa: ANN401 - LiteLLM's completion
+def usage_of(completion: Any) -> Usage:
     """The tokens that the vendor reported; of ``None``, those of a request without an answer."""
     usage = getattr(completion, "usage", None)
     if usage is None:
@@ -33,10 +33,12 @@ def usage_of(completion: Any) -> Usage:  # noqa: ANN401 - LiteLLM's completion
     )
 
 
-def cost_of(call: ModelCall[Any], completion: Any) -> float | None:  # noqa: ANN401 - LiteLLM's completion
+def cost_of(call: ModelCall[Any], completion: Any) -> float | None:
     """The price in US dollars, or ``None`` where it is unknown."""
     # Read before instructor touches the completion: it sums the usage of all rounds into it.
     cost = completion._hidden_params.get("response_cost")  # noqa: SLF001 - the only place that has it
     # LiteLLM lists some paid models at 0; a price is believed to be nothing only where it can be.
-    free = call.model.partition("/")[0] in _FREE or call.model.endswith(":free") or "input_cost_per_token" in call.params
+    free = (
+        call.model.partition("/")[0] in _FREE or call.model.endswith(":free") or "input_cost_per_token" in call.params
+    )
     return float(cost) if cost or (cost == 0 and free) else None

@@ -26,7 +26,7 @@ TRIALS: Final = 400
 """How many combinations are tried before the nearest whole candidate is taken."""
 
 
-class Refused(Exception):  # noqa: N818 - no error of the caller's
+class Refused(Exception):
     """A class does not accept what was put together for it."""
 
 
@@ -54,7 +54,7 @@ class Outcome:
         """Say which option of a ballot stands."""
         return self.choices.get(ballot.place, 0)
 
-    def value(self, poll: Poll) -> Any:  # noqa: ANN401 - a value of the poll's type
+    def value(self, poll: Poll) -> Any:
         """Make the value.
 
         Raises:
@@ -76,7 +76,7 @@ class Outcome:
         """Whether an item is one."""
         return presence is None or bool(presence.options[self.chosen(presence)].value)
 
-    def _members(self, poll: Members) -> Any:  # noqa: ANN401 - a list, set, tuple or dict
+    def _members(self, poll: Members) -> Any:
         inside = [each for each in poll.members if self.inside(each.presence)]
         if not isinstance(poll.node, Collected):
             return {each.step: self.value(each.poll) for each in inside}
@@ -84,7 +84,7 @@ class Outcome:
         kind = cast("Any", type(poll.values[0]))
         return items if kind is list else kind(items)
 
-    def _record(self, poll: Parts) -> Any:  # noqa: ANN401 - an object of the record's type
+    def _record(self, poll: Parts) -> Any:
         if poll.place in self._taken:
             return self._taken[poll.place]
         parts = {name: self.value(each) for name, each in poll.parts.items()}
@@ -98,7 +98,7 @@ class Outcome:
                 raise Refused from error
             return self._repaired(poll, error)
 
-    def _whole(self, poll: Parts, parts: Mapping[str | int, Any]) -> Any:  # noqa: ANN401
+    def _whole(self, poll: Parts, parts: Mapping[str | int, Any]) -> Any:
         """Find the candidate whose object this is already."""
         for _, (said, row) in sorted(
             zip(poll.voters, poll.rows, strict=True), key=lambda each: self.panel.ranks[each[0]]
@@ -107,7 +107,7 @@ class Outcome:
                 return said
         return None
 
-    def _made(self, poll: Parts, parts: Mapping[str | int, Any]) -> Any:  # noqa: ANN401
+    def _made(self, poll: Parts, parts: Mapping[str | int, Any]) -> Any:
         node = poll.node
         made = node.make(parts)
         keys = [each.node.key for each in node.parts.values()]
@@ -123,7 +123,7 @@ class Outcome:
         self._unset(poll, parts, made)
         return made
 
-    def _unset(self, poll: Parts, parts: Mapping[str | int, Any], made: Any) -> None:  # noqa: ANN401
+    def _unset(self, poll: Parts, parts: Mapping[str | int, Any], made: Any) -> None:
         """Let a default that nobody wrote stay unwritten."""
         names = poll.node.given(made)
         if names is None:
@@ -134,7 +134,7 @@ class Outcome:
             if backed and not any(name in each for each in backed):
                 names.discard(str(name))
 
-    def _stand(self, poll: Parts, value: Any) -> None:  # noqa: ANN401
+    def _stand(self, poll: Parts, value: Any) -> None:
         panel = self.panel.with_given()
         voters = (*poll.voters, len(self.panel.weights))
         self.standing[poll.place] = survey(
@@ -143,7 +143,7 @@ class Outcome:
 
     # -- repair ---------------------------------------------------------------------------------------------------
 
-    def _repaired(self, poll: Parts, error: Exception) -> Any:  # noqa: ANN401
+    def _repaired(self, poll: Parts, error: Exception) -> Any:
         nearest, bound = self._nearest(poll)
         for changed in _combinations(poll, self, _named(error), bound):
             trial = Outcome(self.panel, self.choices | changed, trial=True)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def by_text(items: Any) -> list[Any]:  # noqa: ANN401 - a set
+def by_text(items: Any) -> list[Any]:
     """Order the members of a set, whose own order changes from one run to the next."""
     return sorted(items, key=lambda each: (type(each).__name__, repr(each)))
 
 
-def data(value: Any) -> Any:  # noqa: ANN401 - JSON-like data
+def data(value: Any) -> Any:
     """Dump a value as JSON-like data, whatever it is; sets in the order of their text."""
     if isinstance(value, set | frozenset):
         value = by_text(value)
@@ -28,7 +28,7 @@ def data(value: Any) -> Any:  # noqa: ANN401 - JSON-like data
     return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
 
 
-def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Yield the paths of a value on which there is nothing to decide."""
     if isinstance(node, Leaf) or node.whole:
         if value is not MISSING:

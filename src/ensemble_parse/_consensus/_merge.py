@@ -246,7 +246,7 @@ def _in_line(voters: tuple[int, ...], slots: Sequence[dict[int, int]]) -> tuple[
     return tuple(voter for voter, places in line.items() if places == sorted(places))
 
 
-def _median(numbers: list[tuple[Any, float]]) -> Any:  # noqa: ANN401 - a number
+def _median(numbers: list[tuple[Any, float]]) -> Any:
     numbers = sorted(numbers, key=lambda each: each[0])
     half, below = sum(weight for _, weight in numbers) / 2, 0.0
     for at, (value, weight) in enumerate(numbers):
@@ -258,7 +258,7 @@ def _median(numbers: list[tuple[Any, float]]) -> Any:  # noqa: ANN401 - a number
     return numbers[-1][0]
 
 
-def _mean(numbers: list[tuple[Any, float]]) -> Any:  # noqa: ANN401 - a number
+def _mean(numbers: list[tuple[Any, float]]) -> Any:
     total = sum(weight for _, weight in numbers)
     if any(isinstance(value, Decimal) for value, _ in numbers):
         mean: Any = sum(Decimal(value) * Decimal(str(weight)) for value, weight in numbers) / Decimal(str(total))

@@ -129,7 +129,7 @@ def record_key(node: Record) -> Callable[[Any], Hashable]:
     ]
     read = node.read
 
-    def key(value: Any) -> Hashable:  # noqa: ANN401 - an object of the node's type
+    def key(value: Any) -> Hashable:
         return tuple([each(said) if each else None for each, said in zip(counted, read(value), strict=True)])
 
     return key

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import typing_extensions
 
+from ensemble_parse._consensus._annotations import filled_in
 from ensemble_parse._consensus._node import Node, Part, Record, Table, record_key
 from ensemble_parse._consensus._paths import did_you_mean
+from ensemble_parse._consensus._unions import optional
 from ensemble_parse._consensus._values import MISSING
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import ON_CLASS, FieldRule, Together
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
 
 EXTRA: Final = "(extra)"
 """The part of a model that holds the fields it was given beyond its own."""
-
-
-def is_record(origin: object) -> bool:
-    """Whether a type has named parts; fixed tuples, which need their arguments, aside."""
-    if not isinstance(origin, type):
-        return False
-    cls: type[object] = origin
-    return (
-        hasattr(cls, "__pydantic_fields__")
-        or dataclasses.is_dataclass(cls)
-        or typing_extensions.is_typeddict(cls)
-        or (tuple in cls.__mro__ and hasattr(cls, "_fields"))
-    )
 
 
 def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | None) -> None:
@@ -93,7 +82,7 @@ def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None)
     node.given = lambda value: value.model_fields_set
 
 
-def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a model class and its object
+def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:
     from pydantic import RootModel
 
     if issubclass(cls, RootModel):
@@ -111,19 +100,17 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
         if told is typing_extensions.NotRequired or (
             name in origin.__optional_keys__ and told is not typing_extensions.Required
         ):
-            from ensemble_parse._consensus._unions import optional
-
             part.node = optional(part.node)
     node.read = lambda value: [value.get(name, MISSING) for name in node.parts]
     whole = _validated(node.type)
     node.make = lambda parts: whole({name: value for name, value in parts.items() if value is not MISSING})
 
 
-def _part(  # noqa: PLR0913, PLR0917 - what a part is made of
+def _part(
     compiler: Compiler,
     node: Record,
     name: str | int,
-    type_: Any,  # noqa: ANN401
+    type_: Any,
     path: str,
     paths: PathRules | None,
     *,
@@ -163,9 +150,7 @@ def _groups(node: Record, origin: object, path: str) -> None:
     node.together = tuple(each.fields for each in told)
 
 
-def _hints(type_: Any) -> dict[str, Any]:  # noqa: ANN401
-    from ensemble_parse._consensus._shape import filled_in
-
+def _hints(type_: Any) -> dict[str, Any]:
     origin = typing.get_origin(type_) or type_
     variables = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(type_), strict=False))
     hints = typing_extensions.get_type_hints(origin, include_extras=True)
@@ -183,12 +168,12 @@ def _in_order(make: Callable[[list[Any]], Any]) -> Callable[[Mapping[Any, Any]],
     return lambda parts: make(list(parts.values()))
 
 
-def _validated(type_: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+def _validated(type_: Any) -> Callable[[Any], Any]:
     from pydantic import TypeAdapter
 
     adapter: list[TypeAdapter[Any]] = []  # built with the first object that has to be made
 
-    def make(parts: Any) -> Any:  # noqa: ANN401
+    def make(parts: Any) -> Any:
         if not adapter:
             adapter.append(TypeAdapter(type_))
         return adapter[0].validate_python(parts, by_alias=False, by_name=True)
@@ -196,7 +181,7 @@ def _validated(type_: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     return make
 
 
-def around(type_: Any, inner: Node) -> Record:  # noqa: ANN401
+def around(type_: Any, inner: Node) -> Record:
     """Put a record of one part around a node, so that what no class validates is validated as its type."""
     validated = _validated(type_)
     node = Record(type=type_, parts={0: Part(step=None, node=inner)})

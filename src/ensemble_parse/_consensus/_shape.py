@@ -13,13 +13,13 @@ import uuid
 from collections import abc
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import typing_extensions
-
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._annotations import is_record, unwrapped
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
-from ensemble_parse._consensus._records import is_record, record_of
+from ensemble_parse._consensus._records import record_of
 from ensemble_parse._consensus._rules import check, leaf_rules, merged
+from ensemble_parse._consensus._unions import anything_of, union_of
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import FieldRule, Items
 
@@ -30,10 +30,9 @@ _AS_IS: Final = (int, bool, dt.date, dt.time, dt.timedelta, uuid.UUID, enum.Enum
 _LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _SETS: Final = (set, frozenset, abc.Set, abc.MutableSet)
 _DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Mapping, abc.MutableMapping)
-_WRAPPERS: Final = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly, typing.Final)
 
 
-def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None) -> Node:  # noqa: ANN401
+def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None) -> Node:
     """Compile a type; the same type with the same rules gives the same nodes.
 
     Raises:
@@ -46,11 +45,11 @@ def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | Non
 
 
 @functools.lru_cache(maxsize=1024)
-def _cached(type_: Any, rules: tuple[tuple[str, Any], ...]) -> Node:  # noqa: ANN401
+def _cached(type_: Any, rules: tuple[tuple[str, Any], ...]) -> Node:
     return _compile(type_, dict(rules))
 
 
-def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:  # noqa: ANN401
+def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:
     paths = PathRules.of(rules)
     compiler = Compiler()
     node = compiler.node(type_, path="", paths=paths)
@@ -72,7 +71,7 @@ class Compiler:
 
     def node(  # noqa: C901, PLR0911 - a case for each kind of type
         self,
-        type_: Any,  # noqa: ANN401 - whatever Pydantic takes
+        type_: Any,
         *,
         path: str,
         paths: PathRules | None = None,
@@ -116,7 +115,7 @@ class Compiler:
             return leaf_rules(Leaf(type=type_, kind=kind, key=lambda value: value), rules, path)
         return self._anything(type_, path, paths, rules)
 
-    def _record(self, type_: Any, path: str, paths: PathRules | None, rules: Any) -> Node:  # noqa: ANN401
+    def _record(self, type_: Any, path: str, paths: PathRules | None, rules: Any) -> Node:
         # Below the last rule of the mapping a type is the same wherever it stands: one that contains itself ends there.
         memo = (type_, paths, tuple(rules.items()))
         if memo not in self._done:
@@ -124,10 +123,10 @@ class Compiler:
             record_of(self, node, path, paths)
         return self._done[memo]
 
-    def _collected(  # noqa: PLR0913, PLR0917 - what is known of an annotation
+    def _collected(
         self,
-        type_: Any,  # noqa: ANN401
-        origin: Any,  # noqa: ANN401
+        type_: Any,
+        origin: Any,
         arguments: tuple[Any, ...],
         path: str,
         paths: PathRules | None,
@@ -157,7 +156,7 @@ class Compiler:
 
     def _table(
         self,
-        type_: Any,  # noqa: ANN401
+        type_: Any,
         arguments: tuple[Any, ...],
         path: str,
         paths: PathRules | None,
@@ -173,51 +172,16 @@ class Compiler:
 
     def _union(
         self,
-        type_: Any,  # noqa: ANN401
+        type_: Any,
         arguments: tuple[Any, ...],
         path: str,
         paths: PathRules | None,
         rules: dict[Any, FieldRule],
     ) -> Node:
-        from ensemble_parse._consensus._unions import union_of
-
         return union_of(self, type_, arguments, path, paths, rules)
 
-    def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:  # noqa: ANN401
-        from ensemble_parse._consensus._unions import anything_of
-
+    def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:
         return anything_of(self, type_, path, paths, rules)
-
-
-def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:  # noqa: ANN401
-    """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return the rules found there."""
-    marks: tuple[FieldRule, ...] = ()
-    while True:
-        origin = typing.get_origin(type_)
-        if origin in (typing.Annotated, typing_extensions.Annotated):
-            marks = (*(each for each in type_.__metadata__ if isinstance(each, FieldRule)), *marks)
-            type_ = type_.__origin__
-        elif origin in _WRAPPERS:
-            type_ = typing.get_args(type_)[0]
-        elif isinstance(origin, typing_extensions.TypeAliasType):
-            filled = dict(zip(origin.__type_params__, typing.get_args(type_), strict=False))
-            type_ = filled_in(origin.__value__, filled)
-        elif isinstance(type_, typing_extensions.TypeAliasType):
-            type_ = type_.__value__
-        elif isinstance(type_, typing.NewType):
-            type_ = type_.__supertype__
-        elif isinstance(type_, typing.TypeVar):
-            type_ = type_.__bound__ or Any
-        else:
-            return type_, marks
-
-
-def filled_in(type_: Any, variables: Mapping[Any, Any]) -> Any:  # noqa: ANN401
-    """Put types in the place of type variables."""
-    if isinstance(type_, typing.TypeVar):
-        return variables.get(type_, type_)
-    free = getattr(type_, "__parameters__", ())
-    return type_[tuple(variables.get(each, each) for each in free)] if free and variables else type_
 
 
 def _by(told: Items, item: Node, path: str) -> values.Key:
@@ -232,7 +196,7 @@ def _by(told: Items, item: Node, path: str) -> values.Key:
     keys = [item.parts[name].node.key for name in told.key]
     read = item.read
 
-    def by(value: Any) -> Hashable:  # noqa: ANN401 - an item
+    def by(value: Any) -> Hashable:
         said = read(value)
         return tuple(key(said[i]) for key, i in zip(keys, at, strict=True))
 

@@ -102,7 +102,7 @@ def _texts(node: Leaf, left: Sequence[str], right: Sequence[str]) -> Matrix:
     return np.clip((ratios - UNRELATED) / (100 - UNRELATED), 0.0, 1.0)
 
 
-def _collections(node: Node, left: Any, right: Any) -> float:  # noqa: ANN401 - a list, set, dict or whole value
+def _collections(node: Node, left: Any, right: Any) -> float:
     if isinstance(node, Table):
         sides = [{node.name.key(key): each for key, each in side.items()} for side in (left, right)]
         both = sides[0].keys() & sides[1].keys()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
+from ensemble_parse._consensus._annotations import unwrapped
 from ensemble_parse._consensus._cohere import Outcome
 from ensemble_parse._consensus._contests import Contest, Question, contests, questions, unsettled
 from ensemble_parse._consensus._merge import survey
 from ensemble_parse._consensus._node import Leaf, Record
 from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
-from ensemble_parse._consensus._shape import shape, unwrapped
+from ensemble_parse._consensus._shape import shape
 from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError
@@ -35,7 +36,7 @@ class Survey(Generic[T]):
     def __init__(
         self,
         candidates: Sequence[Candidate[T]],
-        type_: Any = None,  # noqa: ANN401 - whatever Pydantic takes
+        type_: Any = None,
         rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
         *,
         must_agree: bool = False,
@@ -108,7 +109,7 @@ class Survey(Generic[T]):
         )
 
 
-def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:  # noqa: ANN401 - whatever Pydantic takes
+def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:
     """Choose the candidate that is most like the others, by weight; ties fall to the order of trust."""
     if len(candidates) == 1:
         return candidates[0]
@@ -124,7 +125,7 @@ def medoid(candidates: Sequence[Candidate[T]], type_: Any) -> Candidate[T]:  # n
 def account(
     output: T,
     candidates: Sequence[Candidate[T]],
-    type_: Any,  # noqa: ANN401 - whatever Pydantic takes
+    type_: Any,
     *,
     how: How,
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
@@ -146,7 +147,7 @@ def account(
 
 
 def _root(
-    type_: Any,  # noqa: ANN401
+    type_: Any,
     said: Sequence[Any],
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None,
 ) -> tuple[Node, bool]:

@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._annotations import is_record
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, or_absent
-from ensemble_parse._consensus._records import is_record
 from ensemble_parse._consensus._rules import check, leaf_rules
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     Rules = dict[RuleKind, FieldRule]
 
 
-def union_of(  # noqa: PLR0913, PLR0917 - what is known of an annotation
+def union_of(
     compiler: Compiler,
-    type_: Any,  # noqa: ANN401 - an annotation
+    type_: Any,
     variants: tuple[Any, ...],
     path: str,
     paths: PathRules | None,
@@ -65,7 +65,7 @@ def optional(node: Node) -> Node:
 
 def anything_of(
     compiler: Compiler,
-    type_: Any,  # noqa: ANN401
+    type_: Any,
     path: str,
     paths: PathRules | None,
     rules: Rules,
@@ -79,7 +79,7 @@ def anything_of(
     marks = () if dissent is None else (dissent,)
     known: dict[Any, Node] = {}
 
-    def pick(value: Any) -> Node:  # noqa: ANN401
+    def pick(value: Any) -> Node:
         kind = _kind(value)
         if kind is None:
             return leaf
@@ -88,18 +88,18 @@ def anything_of(
             node = known[kind] = compiler.node(kind, path=path, paths=below, marks=marks)
         return node
 
-    def key(value: Any) -> Hashable:  # noqa: ANN401
+    def key(value: Any) -> Hashable:
         node = pick(value)
         return node.kind, node.key(value)
 
     return Union(type=type_, rules=rules, pick=pick, key=key)
 
 
-def _loose(type_: Any) -> Leaf:  # noqa: ANN401
+def _loose(type_: Any) -> Leaf:
     return Leaf(type=type_, key=values.anything, near=values.near_numbers)
 
 
-def _kind(value: Any) -> Any:  # noqa: ANN401 - the type to compile for a value with parts
+def _kind(value: Any) -> Any:
     if isinstance(value, str | bytes) or value is None:
         return None
     if is_record(values.class_of(value)):
@@ -113,10 +113,10 @@ def _kind(value: Any) -> Any:  # noqa: ANN401 - the type to compile for a value 
     return None
 
 
-def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union:  # noqa: ANN401
+def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union:
     known: dict[type, Node] = {}
 
-    def pick(value: Any) -> Node:  # noqa: ANN401
+    def pick(value: Any) -> Node:
         kind = values.class_of(value)
         node = known.get(kind)
         if node is not None:
@@ -129,14 +129,14 @@ def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union
         node = known[kind] = (exact or fitting or [leaf])[0]
         return node
 
-    def key(value: Any) -> Hashable:  # noqa: ANN401
+    def key(value: Any) -> Hashable:
         node = pick(value)
         return id(node), node.key(value)
 
     return Union(type=type_, rules=rules, pick=pick, key=key)
 
 
-def _holds(node: Node, value: Any) -> bool:  # noqa: ANN401
+def _holds(node: Node, value: Any) -> bool:
     if isinstance(node, Union):
         return not isinstance(node.pick(value), Leaf)
     if isinstance(node, Table):
@@ -152,7 +152,7 @@ def _holds(node: Node, value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, dict) if typing.is_typeddict(origin) else isinstance(value, origin)
 
 
-def _validates(node: Node, value: Any) -> bool:  # noqa: ANN401
+def _validates(node: Node, value: Any) -> bool:
     from pydantic import TypeAdapter, ValidationError
 
     adapter = TypeAdapter[Any](node.type)

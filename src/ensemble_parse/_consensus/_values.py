@@ -49,7 +49,7 @@ def without_punctuation(key: str) -> str:
     return " ".join("".join(c for c in key if c.isspace() or unicodedata.category(c)[0] in "LMN").split())
 
 
-def number(value: Any) -> Hashable:  # noqa: ANN401 - int, float, Decimal
+def number(value: Any) -> Hashable:
     """Equal to twelve significant digits; what is nearer than :data:`REL` across an edge of rounding, a vote joins."""
     if type(value) is float:
         if value.is_integer():
@@ -60,7 +60,7 @@ def number(value: Any) -> Hashable:  # noqa: ANN401 - int, float, Decimal
     return value  # type: ignore[no-any-return]
 
 
-def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:  # noqa: ANN401 - int, float, Decimal
+def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:
     """Whether two numbers are within a tolerance of each other."""
     if isinstance(left, float) or isinstance(right, float):
         return math.isclose(left, right, rel_tol=rel, abs_tol=absolute)
@@ -75,18 +75,18 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool | enum.Enum)
 
 
-def near_numbers(left: Any, right: Any) -> bool:  # noqa: ANN401 - anything
+def near_numbers(left: Any, right: Any) -> bool:
     """Whether two values are both numbers, and near."""
     return is_number(left) and is_number(right) and near(left, right)
 
 
-def _fraction(value: str) -> Any:  # noqa: ANN401 - Fraction, imported where it is needed
+def _fraction(value: str) -> Any:
     from fractions import Fraction
 
     return Fraction(value)
 
 
-def anything(value: Any) -> Hashable:  # noqa: ANN401 - one case for each kind of value
+def anything(value: Any) -> Hashable:
     """Key a value without parts by its own type, where the declared one says little: ``True`` is not ``1``."""
     match value:
         case None | Missing():
@@ -103,7 +103,7 @@ def anything(value: Any) -> Hashable:  # noqa: ANN401 - one case for each kind o
             return exact(value)
 
 
-def exact(value: Any) -> Hashable:  # noqa: ANN401 - anything
+def exact(value: Any) -> Hashable:
     """Equal only as they are, and of one type."""
     try:
         hash(value)
@@ -122,7 +122,7 @@ def bag(keys: Iterable[Hashable]) -> Hashable:
     return frozenset(Counter(keys).items())
 
 
-def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - anything
+def same(left: Any, right: Any) -> bool:
     """Whether two values whose keys are equal are also spelled alike, so that either may stand for both."""
     if left is right:
         return True

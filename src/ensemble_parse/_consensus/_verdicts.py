@@ -34,7 +34,7 @@ class Verdicts(Mapping[str, Verdict]):
     types. Items of a set are numbered in the order of their text.
     """
 
-    def __init__(  # noqa: PLR0913 - what verdicts are worked out from
+    def __init__(
         self,
         poll: Poll,
         outcome: Outcome,
@@ -159,7 +159,7 @@ class Verdicts(Mapping[str, Verdict]):
 
     # -- the verdicts ---------------------------------------------------------------------------------------------
 
-    def _agreed(self, voters: tuple[int, ...], value: Any, *, doubt: bool) -> Verdict:  # noqa: ANN401
+    def _agreed(self, voters: tuple[int, ...], value: Any, *, doubt: bool) -> Verdict:
         rest = [(voter, MISSING) for voter in range(len(self._names)) if voter not in voters]
         how: How = "undecided" if doubt else "majority" if rest else "unanimous"
         weight = self._panel.weight(voters)
@@ -222,7 +222,7 @@ class Verdicts(Mapping[str, Verdict]):
     def _voted(
         self,
         ballot: Ballot,
-        value: Any,  # noqa: ANN401
+        value: Any,
         voters: Iterable[int],
         others: list[Said],
         *,
@@ -248,9 +248,9 @@ class Verdicts(Mapping[str, Verdict]):
         missing = self._panel.total - self._panel.weight(ballot.voters)
         return self._panel.share(ballot.options[chosen].weight - max(*rivals, missing, 0.0))
 
-    def _verdict(  # noqa: PLR0913 - what a verdict says
+    def _verdict(
         self,
-        value: Any,  # noqa: ANN401
+        value: Any,
         voters: Iterable[int],
         others: Iterable[Said],
         how: How,

@@ -107,7 +107,7 @@ def _option(panel: Panel, group: list[int], said: dict[int, Any]) -> Option:
     return Option(value, tuple(group), panel.weight(group))
 
 
-def _spelling(panel: Panel, group: list[int], said: dict[int, Any]) -> Any:  # noqa: ANN401 - one of the values
+def _spelling(panel: Panel, group: list[int], said: dict[int, Any]) -> Any:
     if panel.given in group:
         return said[panel.given]
     spellings: list[list[int]] = []

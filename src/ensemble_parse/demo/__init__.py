@@ -19,14 +19,14 @@ from ensemble_parse.demo._documents import INVOICES, SHIPMENTS
 from ensemble_parse.local import GEMMA3, SMOLLM2, local_models
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from rich.console import Console
 
     from ensemble_parse._models import Result
     from ensemble_parse.demo._documents import Task
 
-MEMBERS = 3
+SAMPLES = 3
 
 
 @dataclass(slots=True)
@@ -35,21 +35,21 @@ class Score:
 
     Attributes:
         fields: how many fields there were.
-        alone: member -> fields right; a member that did not answer has none right.
+        alone: processor -> fields right; one that did not answer has none right.
         together: fields right of what was decided.
-        by_share: share of the members behind a field -> (right, all).
+        by_agreement: share of the processors that agree on a field -> (right, all).
         seconds: what the calls took.
         input_tokens: over all requests.
         output_tokens: over all requests.
         requests: how many.
         dollars: what is known of the price.
-        failed: documents on which no member gave an answer.
+        failed: documents on which no processor gave an answer.
     """
 
     fields: int = 0
     alone: dict[str, int] = field(default_factory=dict[str, int])
     together: int = 0
-    by_share: dict[float, tuple[int, int]] = field(default_factory=dict[float, tuple[int, int]])
+    by_agreement: dict[float, tuple[int, int]] = field(default_factory=dict[float, tuple[int, int]])
     seconds: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -64,8 +64,8 @@ class Score:
             right = verdict.value == value
             self.together += right
             share = round(verdict.agreement, 2)
-            hits, total = self.by_share.get(share, (0, 0))
-            self.by_share[share] = (hits + right, total + 1)
+            hits, total = self.by_agreement.get(share, (0, 0))
+            self.by_agreement[share] = (hits + right, total + 1)
             for candidate in result.candidates:
                 said = result.format.data(candidate.output)
                 self.alone[candidate.name] = self.alone.get(candidate.name, 0) + (said[path] == value)
@@ -91,25 +91,27 @@ async def demo(console: Console, *, models: Sequence[str] = (), gemma: bool = Fa
     Raises:
         ConfigurationError: a local model is not installed, or a model string is unknown.
     """
-    _show.opening(console, models=models, terms=GEMMA3.terms if gemma else None)
     score = Score()
     started = time.perf_counter()
-    async with _members(models, gemma=gemma) as members:
-        _show.ready(console, members, time.perf_counter() - started)
+    async with _processors(models, gemma=gemma) as processors:
+        _show.opening(console, processors, models=models, terms=GEMMA3.terms if gemma else None)
+        _show.ready(console, time.perf_counter() - started, local=not models)
         for task in (INVOICES, SHIPMENTS):
-            await _task(console, task, members, documents, score)
+            await _task(console, task, processors, documents, score)
     _show.closing(console, score, local=not models)
     return score
 
 
-async def _task(console: Console, task: Task[Any], members: Sequence[Processor], documents: int, score: Score) -> None:
-    ensemble = Ensemble(members, Vote(), examples=task.examples, name=task.name)
+async def _task(
+    console: Console, task: Task[Any], processors: Sequence[Processor], documents: int, score: Score
+) -> None:
+    ensemble = Ensemble(processors, Vote(), examples=task.examples, name=task.name)
     for text, truth in task.documents[:documents]:
         messages = [{"role": "system", "content": task.instruction}, {"role": "user", "content": text}]
         right = truth.model_dump(mode="json")
         score.fields += len(right)
-        for member in ensemble.processors:
-            score.alone.setdefault(member.name or "", 0)
+        for processor in ensemble.processors:
+            score.alone.setdefault(processor.name or "", 0)
         try:
             result = await ensemble.run(messages, task.response_format)
         except AllProcessorsFailed as error:
@@ -117,16 +119,20 @@ async def _task(console: Console, task: Task[Any], members: Sequence[Processor],
             _show.failure(console, task.name, text, error)
             continue
         score.add(result, right)
-        _show.document(console, task.name, text, result, right)
+        _show.document(console, task.name, text, result, right, ensemble.processors)
 
 
 @contextlib.asynccontextmanager
-async def _members(models: Sequence[str], *, gemma: bool) -> AsyncIterator[list[Processor]]:
+async def _processors(models: Sequence[str], *, gemma: bool) -> AsyncGenerator[list[Processor]]:
     if models:
         # One model alone is asked several times: it sees the examples in another order each time.
-        samples = MEMBERS if len(models) == 1 else 1
-        yield [Processor(model, name=f"{model}-{i + 1}" if samples > 1 else model) for model in models for i in range(samples)]
+        samples = SAMPLES if len(models) == 1 else 1
+        yield [
+            Processor(model, name=f"{model}-{i + 1}" if samples > 1 else model)
+            for model in models
+            for i in range(samples)
+        ]
         return
     local = [SMOLLM2, GEMMA3.accept_terms()] if gemma else [SMOLLM2]
-    async with local_models(*local, samples=MEMBERS) as members:
-        yield members
+    async with local_models(*local, samples=SAMPLES, temperature=0) as processors:
+        yield processors

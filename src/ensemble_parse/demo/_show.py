@@ -15,41 +15,57 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ensemble_parse._models import Result
+    from ensemble_parse._models import Candidate, Result
     from ensemble_parse._processor import Processor
     from ensemble_parse.demo import Score
 
 
-def opening(console: Console, *, models: Sequence[str], terms: str | None) -> None:
+def opening(console: Console, processors: Sequence[Processor], *, models: Sequence[str], terms: str | None) -> None:
     """Say what is about to run."""
-    who = ", ".join(models) if models else "small language models on this computer; no key, no network"
     console.rule("ensemble-parse")
+    who = ", ".join(models) if models else "small language models on this computer, without a key or a network"
     console.print(
-        f"Asked: {who}. Each member reads the same document with the same examples, in an order of its own, and answers "
-        "with an object of the same type. Each field is then decided by majority."
+        f"Asked: {who}. Each processor reads the same document with the same examples, in an order of its own, and "
+        "answers with an object of the same type. Each field is then voted upon."
     )
+    for number, processor in enumerate(processors, 1):
+        console.print(Text(f"  #{number} {processor.name}"))
     if terms:
         console.print(Text(f"Terms of Gemma, which --gemma accepts: {terms}", style="yellow"))
 
 
-def ready(console: Console, members: Sequence[Processor], seconds: float) -> None:
-    """Say who answers."""
-    console.print(f"Members: {', '.join(each.name or '' for each in members)} (ready in {seconds:.1f} s)\n")
+def ready(console: Console, seconds: float, *, local: bool) -> None:
+    """Say that it begins, and what will take its time."""
+    slow = "; the first document of each kind takes longest, since the examples are read once" if local else ""
+    console.print(f"Ready in {seconds:.1f} s{slow}.\n")
 
 
-def document(console: Console, task: str, text: str, result: Result[Any], truth: Mapping[str, Any]) -> None:
-    """Show one document, what each member said of it, and what was decided."""
+def document(
+    console: Console,
+    task: str,
+    text: str,
+    result: Result[Any],
+    truth: Mapping[str, Any],
+    processors: Sequence[Processor],
+) -> None:
+    """Show one document, what each processor said of it, and what was decided."""
     console.print(Panel(Text(text), title=task, title_align="left"))
     table = Table()
-    for head in ("field", "truth", *(each.name for each in result.candidates), "decided", "share", ""):
+    for head in (
+        "field",
+        "truth",
+        *(f"#{_number(each, processors)}" for each in result.candidates),
+        "decided",
+        "agree",
+    ):
         table.add_column(head, overflow="fold")
     for path, value in truth.items():
         verdict = result.decision.verdicts[path]
         others = {each.name: each.value for each in verdict.dissenters}
         said = [_said(others.get(each.name, verdict.value), value) for each in result.candidates]
         right = verdict.value == value
-        mark = Text("right" if right else "wrong", style="green" if right else "red")
-        table.add_row(path, str(value), *said, Text(str(verdict.value), style="bold"), f"{verdict.agreement:.0%}", mark)
+        decided = Text(str(verdict.value), style="bold green" if right else "bold red")
+        table.add_row(path, str(value), *said, decided, f"{verdict.agreement:.0%}")
     console.print(table)
     for error in result.errors:
         console.print(Text(f"no answer: {error}", style="yellow"))
@@ -57,26 +73,26 @@ def document(console: Console, task: str, text: str, result: Result[Any], truth:
 
 
 def failure(console: Console, task: str, text: str, error: Exception) -> None:
-    """Show a document that no member could answer."""
+    """Show a document that no processor could answer."""
     console.print(Panel(Text(text), title=task, title_align="left"))
     console.print(Text(f"{error}\n", style="red"))
 
 
 def closing(console: Console, score: Score, *, local: bool) -> None:
-    """Show how much was right, alone and together, and what the share of votes is worth."""
+    """Show how much was right, alone and together, and what agreement is worth."""
     alone = [hits / score.fields for hits in score.alone.values()]
     table = Table(title=f"Fields right, of {score.fields}")
-    for head in ("who", "right", "share"):
+    for head in ("who", "right", ""):
         table.add_column(head)
     for name, hits in score.alone.items():
         table.add_row(name, str(hits), f"{hits / score.fields:.0%}")
-    table.add_row("mean member", f"{sum(score.alone.values()) / len(alone):.1f}", f"{sum(alone) / len(alone):.0%}")
+    table.add_row("mean of them", f"{sum(score.alone.values()) / len(alone):.1f}", f"{sum(alone) / len(alone):.0%}")
     table.add_row("ensemble", str(score.together), f"{score.together / score.fields:.0%}", style="bold")
     console.print(table)
-    shares = Table(title="How right a field is, by the share of members behind it")
-    for head in ("share", "fields", "right"):
+    shares = Table(title="Right, by agreement")
+    for head in ("agree", "fields", "right"):
         shares.add_column(head)
-    for share, (hits, total) in sorted(score.by_share.items(), reverse=True):
+    for share, (hits, total) in sorted(score.by_agreement.items(), reverse=True):
         shares.add_row(f"{share:.0%}", str(total), f"{hits / total:.0%}")
     console.print(shares)
     console.print(
@@ -86,11 +102,16 @@ def closing(console: Console, score: Score, *, local: bool) -> None:
     )
     if local:
         console.print(
-            "These are very small models: they copy names and dates fairly well, slip on numbers and do not reason. A few "
-            "documents prove nothing about accuracy; what they show is the mechanism, and that fields on which the members "
-            "agree are right more often than those on which they do not. Use --models for real ones."
+            "These are very small models: they copy names fairly well, slip on numbers and do not reason. So few "
+            "documents prove nothing about accuracy; over more of them, voting among such models has not been shown to "
+            "beat one that answers greedily. What does show: fields on which they agree are right far more "
+            "often than those on which they do not. Use --models for larger ones."
         )
 
 
 def _said(value: object, truth: object) -> Text:
     return Text(str(value), style="" if value == truth else "red")
+
+
+def _number(candidate: Candidate[Any], processors: Sequence[Processor]) -> int:
+    return next(at for at, each in enumerate(processors, 1) if each.name == candidate.processor)

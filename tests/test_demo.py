@@ -1,0 +1,74 @@
+"""The command line and the demonstration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ensemble_parse.cli import main
+from ensemble_parse.demo._documents import INVOICES, SHIPMENTS
+from tests.loopback import Answer, Loopback, Recorded, Status
+
+if TYPE_CHECKING:
+    from ensemble_parse.demo._documents import Invoice, Shipment
+
+
+def truth(recorded: Recorded) -> object:
+    """What a model that makes no mistake says of a document."""
+    text = recorded.body["messages"][-1]["content"]
+    known: dict[str, Invoice | Shipment] = dict(INVOICES.documents) | dict(SHIPMENTS.documents)  # type: ignore[arg-type]
+    return known[text].model_dump(mode="json")
+
+
+def wrong(recorded: Recorded) -> object:
+    """The same with one field wrong."""
+    data = truth(recorded)
+    assert isinstance(data, dict)
+    return data | ({"vendor": "Nobody"} if "vendor" in data else {"city": "Nowhere"})
+
+
+def test_demo_with_models(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """``demo --models`` asks these, shows who said what of every document, and counts what was right."""
+    server.on("good", Answer(truth))
+    server.on("also", Answer(truth))
+    server.on("bad", Answer(wrong))
+    models = ["openai/bad", "openai/good", "hosted_vllm/also"]
+    assert main(["demo", "--documents", "2", "--models", *models]) == 0
+    shown = capsys.readouterr().out
+    assert "Brightwater Plumbing" in shown
+    assert "Nobody" in shown
+    assert "67%" in shown
+    assert "16 " in shown
+    assert "12 requests" in shown
+    for name in models:
+        assert name in shown
+
+
+def test_demo_with_one_model(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """One model alone is three members, each with the examples in an order of its own."""
+    server.on("good", Answer(truth))
+    assert main(["demo", "--documents", "1", "--models", "openai/good"]) == 0
+    assert "openai/good-3" in capsys.readouterr().out
+    prompts = {tuple(turn["content"] for turn in each.body["messages"]) for each in server.requests}
+    assert len(prompts) == 6
+
+
+def test_demo_with_failures(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that fails is shown with its reason; when all do, the exit code says so."""
+    server.on("good", Answer(truth))
+    server.on("down", Status(401))
+    assert main(["demo", "--documents", "1", "--models", "openai/good", "openai/down"]) == 0
+    assert "check the API key" in capsys.readouterr().out
+    assert main(["demo", "--documents", "1", "--models", "openai/down"]) == 1
+    assert "without an answer" in capsys.readouterr().out
+
+
+def test_wrong_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong call says what to do; a model that nobody knows is an error without a traceback."""
+    for arguments in ([], ["dmeo"], ["demo", "--documents", "13"], ["demo", "--documents", "x"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+    assert main(["demo", "--models", "opanai/gpt"]) == 1
+    assert "Did you mean 'openai/gpt'" in capsys.readouterr().err

@@ -1,0 +1,185 @@
+"""The package's layout: who imports whom, what is public, and what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+import ensemble_parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(ensemble_parse.__file__).parent
+
+# From the bottom up; this is also the order to read them in. A new module gets its place here.
+ORDER = [
+    "_errors",
+    "_show",
+    "_models",
+    "_repair",
+    "_schema",
+    "_format",
+    "_rules",
+    "_consensus._values",
+    "_consensus._node",
+    "_consensus._paths",
+    "_consensus._rules",
+    "_consensus._annotations",
+    "_consensus._unions",
+    "_consensus._records",
+    "_consensus._shape",
+    "_consensus._vote",
+    "_consensus._similarity",
+    "_consensus._align",
+    "_consensus._data",
+    "_consensus._polls",
+    "_consensus._merge",
+    "_consensus._cohere",
+    "_consensus._verdicts",
+    "_consensus._contests",
+    "_consensus._survey",
+    "_consensus",
+    "_messages",
+    "_retry",
+    "_client._protocol",
+    "_client._modes",
+    "_client._faults",
+    "_client._reading",
+    "_client._libraries",
+    "_client._dialogue",
+    "_client._litellm",
+    "_processor",
+    "_decision",
+    "_judge",
+    "_schedule",
+    "_sync",
+    "_stored",
+    "_completion",
+    "openai",
+    "_ensemble",
+    "",
+    "testing",
+    "compat",
+    "_local_weights",
+    "_local_serve",
+    "local",
+    "demo._documents",
+    "demo._show",
+    "demo",
+    "cli",
+]
+# The one that looks down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
+DOWNWARD = {("_models", "_stored")}
+PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+HEAVY = {
+    "numpy",
+    "scipy",
+    "rapidfuzz",
+    "litellm",
+    "instructor",
+    "openai",
+    "pydantic",
+    "tenacity",
+    "rich",
+    "typer",
+    "httpx",
+    "aiohttp",
+}
+
+
+def modules() -> dict[str, Path]:
+    """Map each module's name inside the package to its file; the package itself is ''."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").removesuffix("."): path
+        for path in ROOT.rglob("*.py")
+        if path.stem != "__init__" or path.read_text(encoding="utf-8").count("\n") > 1
+    }
+
+
+def imports(tree: ast.AST, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield what is imported, and whether inside a function; imports for type checkers alone are left out."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name("TYPE_CHECKING")):
+                continue
+            case ast.Import(names=names):
+                yield from ((alias.name, inside) for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from ((f"{module}.{alias.name}", inside) for alias in names)
+            case _:
+                deeper = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                yield from imports(node, inside=deeper)
+
+
+def place(name: str) -> str | None:
+    """Name the module of this package that an imported dotted name comes from."""
+    if name.partition(".")[0] != "ensemble_parse":
+        return None
+    inner = name.partition(".")[2]
+    while inner not in ORDER and inner:
+        inner = inner.rpartition(".")[0]
+    return inner
+
+
+def test_every_module_has_its_place() -> None:
+    """A module that is not in the order would escape the other tests."""
+    assert sorted(modules()) == sorted(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_go_up(name: str) -> None:
+    """A module imports only from those before it; types alone may come from anywhere."""
+    tree = ast.parse(modules()[name].read_text(encoding="utf-8"))
+    places = {at for imported, _ in imports(tree) if (at := place(imported)) is not None}
+    below = {at for at in places if ORDER.index(at) > ORDER.index(name) and (name, at) not in DOWNWARD}
+    assert not below, f"{name or 'ensemble_parse'} imports from modules that come after it"
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_only_the_seam_names_the_libraries_below(name: str) -> None:
+    """LiteLLM and instructor are imported by the client alone, and only when it is used."""
+    tree = ast.parse(modules()[name].read_text(encoding="utf-8"))
+    named = {(imported.partition(".")[0], inside) for imported, inside in imports(tree)}
+    libraries = {(library, inside) for library, inside in named if library in {"litellm", "instructor"}}
+    allowed = {("litellm", True), ("instructor", True)} if name.startswith("_client.") else set()
+    assert libraries <= allowed
+
+
+def test_all_is_what_is_public() -> None:
+    """What has no underscore is in ``__all__``, and the other way round; ruff keeps it sorted."""
+    public = {
+        name
+        for name, value in vars(ensemble_parse).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert public == set(ensemble_parse.__all__)
+    assert len(ensemble_parse.__all__) == len(public)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_modules_say_what_is_public(name: str) -> None:
+    """Every public module has ``__all__``, and all of it exists."""
+    module = importlib.import_module(f"ensemble_parse.{name}")
+    assert [public for public in module.__all__ if not hasattr(module, public)] == []
+
+
+def test_the_reference_is_complete() -> None:
+    """Every public name has its place in the reference."""
+    page = (ROOT.parents[1] / "docs/reference/index.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: ensemble_parse\.(\w+)$", page, re.MULTILINE)) == sorted(ensemble_parse.__all__)
+
+
+def test_importing_is_cheap() -> None:
+    """The package alone loads none of the heavy libraries: they come with the first use."""
+    script = f"import sys, ensemble_parse; print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
