@@ -87,7 +87,20 @@ DOWNWARD = {
     ("_consensus._records", "_consensus._unions"),
 }
 PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
-HEAVY = {"litellm", "instructor", "openai", "pydantic", "tenacity", "rich", "typer", "httpx", "aiohttp"}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "rapidfuzz",
+    "litellm",
+    "instructor",
+    "openai",
+    "pydantic",
+    "tenacity",
+    "rich",
+    "typer",
+    "httpx",
+    "aiohttp",
+}
 
 
 def modules() -> dict[str, Path]:

@@ -91,11 +91,12 @@ def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
         message = f"a stored decision of version {data.get('version')!r}; this library reads version {VERSION}"
         raise ConfigurationError(message)
     format_ = response_format(type_)
-    stored = {name: value for name, value in data.items() if name != "version"}
-    output = format_.coerce(stored["output"])
-    chosen = stored["candidate"]
-    candidate = None if chosen is None else Candidate(**{**chosen, "output": output})
-    return Decision(**{**_read(stored), "output": output, "candidate": candidate})
+    stored: dict[str, Any] = {name: value for name, value in data.items() if name != "version"}
+    output: Any = format_.coerce(stored["output"])
+    chosen: dict[str, Any] | None = stored["candidate"]
+    candidate: Candidate[Any] | None = None if chosen is None else Candidate(**{**chosen, "output": output})
+    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": candidate}
+    return Decision(**read)
 
 
 def _told(decision: Decision[Any]) -> dict[str, Any]:

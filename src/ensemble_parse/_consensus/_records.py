@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import typing_extensions
 
+from ensemble_parse._consensus._annotations import filled_in
 from ensemble_parse._consensus._node import Node, Part, Record, Table, record_key
 from ensemble_parse._consensus._paths import did_you_mean
+from ensemble_parse._consensus._unions import optional
 from ensemble_parse._consensus._values import MISSING
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import ON_CLASS, FieldRule, Together
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
 
 EXTRA: Final = "(extra)"
 """The part of a model that holds the fields it was given beyond its own."""
-
-
-def is_record(origin: object) -> bool:
-    """Whether a type has named parts; fixed tuples, which need their arguments, aside."""
-    if not isinstance(origin, type):
-        return False
-    cls: type[object] = origin
-    return (
-        hasattr(cls, "__pydantic_fields__")
-        or dataclasses.is_dataclass(cls)
-        or typing_extensions.is_typeddict(cls)
-        or (tuple in cls.__mro__ and hasattr(cls, "_fields"))
-    )
 
 
 def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | None) -> None:
@@ -111,8 +100,6 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
         if told is typing_extensions.NotRequired or (
             name in origin.__optional_keys__ and told is not typing_extensions.Required
         ):
-            from ensemble_parse._consensus._unions import optional
-
             part.node = optional(part.node)
     node.read = lambda value: [value.get(name, MISSING) for name in node.parts]
     whole = _validated(node.type)

@@ -13,13 +13,13 @@ import uuid
 from collections import abc
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import typing_extensions
-
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._annotations import is_record, unwrapped
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
-from ensemble_parse._consensus._records import is_record, record_of
+from ensemble_parse._consensus._records import record_of
 from ensemble_parse._consensus._rules import check, leaf_rules, merged
+from ensemble_parse._consensus._unions import anything_of, union_of
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import FieldRule, Items
 
@@ -30,7 +30,6 @@ _AS_IS: Final = (int, bool, dt.date, dt.time, dt.timedelta, uuid.UUID, enum.Enum
 _LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _SETS: Final = (set, frozenset, abc.Set, abc.MutableSet)
 _DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Mapping, abc.MutableMapping)
-_WRAPPERS: Final = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly, typing.Final)
 
 
 def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None) -> Node:
@@ -179,8 +178,6 @@ class Compiler:
         paths: PathRules | None,
         rules: dict[Any, FieldRule],
     ) -> Node:
-        from ensemble_parse._consensus._unions import union_of
-
         return union_of(self, type_, arguments, path, paths, rules)
 
     def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:

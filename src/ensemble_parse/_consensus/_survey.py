@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
+from ensemble_parse._consensus._annotations import unwrapped
 from ensemble_parse._consensus._cohere import Outcome
 from ensemble_parse._consensus._contests import Contest, Question, contests, questions, unsettled
 from ensemble_parse._consensus._merge import survey
 from ensemble_parse._consensus._node import Leaf, Record
 from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
-from ensemble_parse._consensus._shape import shape, unwrapped
+from ensemble_parse._consensus._shape import shape
 from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError

@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._annotations import is_record
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, or_absent
-from ensemble_parse._consensus._records import is_record
 from ensemble_parse._consensus._rules import check, leaf_rules
 
 if TYPE_CHECKING:
