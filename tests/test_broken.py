@@ -176,7 +176,8 @@ async def test_the_judge_goes_where_the_ensemble_goes(server: Loopback) -> None:
         tenant.on("a", Answer({"a": 1}))
         tenant.on("b", Answer({"a": 2}))
         tenant.on("j", Answer({"reasoning": "", "answer": {"a": 2}}))
-        ensemble = Ensemble(["openai/a", "openai/b"], "openai/j", api_base=tenant.openai_base, api_key="sk-tenant")
+        judge = Judge("openai/j")
+        ensemble = Ensemble(["openai/a", "openai/b"], judge, api_base=tenant.openai_base, api_key="sk-tenant")
         assert (await ensemble.parse("What?", Number)).a == 2
         assert {request.headers["authorization"] for request in tenant.requests} == {"Bearer sk-tenant"}
     assert server.count() == 0

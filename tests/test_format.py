@@ -198,3 +198,16 @@ def test_user_validators_decide() -> None:
     result = Ensemble(["a/b", "c/d"], client=client).run_sync("Go", Even)
     assert result.output.n == 4
     assert [error.processor for error in result.errors] == ["a/b"]
+
+
+def test_unions_keep_their_order() -> None:
+    """``A | B`` equals ``B | A`` for Python, and is another type for whoever prefers the first."""
+
+    class A(BaseModel):
+        x: int = 0
+
+    class B(BaseModel):
+        x: int = 0
+
+    assert isinstance(response_format(A | B).parse('{"answer": {"x": 1}}').value, A)
+    assert isinstance(response_format(B | A).parse('{"answer": {"x": 1}}').value, B)

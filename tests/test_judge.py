@@ -186,3 +186,15 @@ async def test_the_judge_may_have_no_time() -> None:
     assert isinstance(result.decision, Decision)
     assert result.output == 3
     assert {"deadline", "undecided"} == {reason.kind for reason in result.reasons}
+
+
+async def test_fallbacks_of_fallbacks_judge(server: Loopback) -> None:
+    """Every judge of a chain is asked in turn, however it is nested."""
+    disagree(server)
+    for name in ("judge", "second"):
+        server.on(name, Status(401))
+    server.on("third", Answer({"reasoning": "", "answer": C}))
+    judge = Judge("openai/judge", fallback=Judge("openai/second", fallback="openai/third"))
+    result = await Ensemble(PROCESSORS, judge).run("Which?", Verdict)
+    assert result.decision.by == "judge openai/third"
+    assert [reason.kind for reason in result.decision.reasons] == ["judge failed", "judge failed"]

@@ -31,10 +31,11 @@ ORDER = [
     "_rules",
     "_consensus._values",
     "_consensus._node",
-    "_consensus._rules",
     "_consensus._paths",
-    "_consensus._records",
+    "_consensus._rules",
+    "_consensus._annotations",
     "_consensus._unions",
+    "_consensus._records",
     "_consensus._shape",
     "_consensus._vote",
     "_consensus._similarity",
@@ -79,13 +80,7 @@ ORDER = [
     "cli",
 ]
 # Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
-# Types contain types: what compiles a record calls what compiles any type, which calls what compiles a record.
-DOWNWARD = {
-    ("_models", "_stored"),
-    ("_models", "_again"),
-    ("_consensus._records", "_consensus._shape"),
-    ("_consensus._records", "_consensus._unions"),
-}
+DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
 PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",

@@ -82,7 +82,7 @@ class ProcessorError(EnsembleError):
 
     def __eq__(self, other: object) -> bool:
         """Whether it says the same, so that results with errors compare; ``validation_error`` does not pickle."""
-        if type(self) is not type(other):
+        if not isinstance(other, ProcessorError) or type(self) is not type(other):
             return NotImplemented
         return self.args == other.args and self._told() == other._told()
 

@@ -61,7 +61,7 @@ class ResponseFormat(Generic[T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Prepare it anew where it is unpickled."""
-        return _prepared, (self.type, self.reasoning)
+        return _prepared, (self.type, self.reasoning, str(self.type))
 
     @property
     def reasoning(self) -> bool:
@@ -158,7 +158,8 @@ def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat
         hash(type_)
     except TypeError:
         return _prepare(type_, reasoning=reasoning)
-    return _prepared(type_, reasoning)
+    # A | B equals B | A, and prefers another variant where both validate.
+    return _prepared(type_, reasoning, str(type_))
 
 
 def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
@@ -189,7 +190,8 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
 
 
 @functools.lru_cache(maxsize=512)
-def _prepared(type_: Any, reasoning: bool) -> ResponseFormat[Any]:  # noqa: FBT001 - a cache key is positional
+def _prepared(type_: Any, reasoning: bool, written: str) -> ResponseFormat[Any]:  # noqa: FBT001 - a key is positional
+    del written
     return _prepare(type_, reasoning=reasoning)
 
 

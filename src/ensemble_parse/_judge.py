@@ -116,7 +116,10 @@ class Judge:
     @property
     def processors(self) -> tuple[Processor, ...]:
         """The models that may be asked: its own, then its fallbacks'."""
-        return (self.model, *(each for judge in self.fallback for each in judge.processors))
+        return tuple(judge.model for judge in self._judges())
+
+    def _judges(self) -> tuple[Judge, ...]:
+        return (self, *(each for judge in self.fallback for each in judge._judges()))  # noqa: SLF001 - the same class
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Decide over whole candidates; see the class."""
@@ -124,7 +127,7 @@ class Judge:
         if len(distinct) == 1:
             return plurality(candidates, case)
         reasons: list[Reason] = []
-        for judge in (self, *self.fallback):
+        for judge in self._judges():
             try:
                 decision = await judge._judge(distinct, case)  # noqa: SLF001 - the same class
             except ProcessorError as error:
@@ -145,7 +148,7 @@ class Judge:
         """
         del candidates
         reasons: list[Reason] = []
-        for judge in (self, *self.fallback):
+        for judge in self._judges():
             seed = secrets.randbits(32) if judge.shuffle_seed is None else judge.shuffle_seed
             questions = ask(contests, seed)
             messages = (*case.request.messages, {"role": "user", "content": brief(judge.prompt, questions)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from pydantic_core import ValidationError
 
@@ -53,7 +53,8 @@ def conversation(messages: Messages) -> tuple[Message, ...]:
 
 def _is_content(content: object) -> bool:
     if isinstance(content, list | tuple):
-        return all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in content)
+        parts = cast("list[Any]", content)
+        return all(isinstance(part, Mapping) and isinstance(cast("Any", part).get("type"), str) for part in parts)
     return content is None or isinstance(content, str)
 
 

@@ -200,9 +200,10 @@ async def run(
 
     permuted = bool(request.examples) and request.shuffle_examples
     name = processor.name or fit.model
+    # Here as well as over all processors, so that the samples that are there by then are not lost.
+    limit = asyncio.timeout_at(request.deadline)
     try:
-        # Here as well as over all processors, so that the samples that are there by then are not lost.
-        async with asyncio.timeout_at(request.deadline) as limit:
+        async with limit:
             if fit.together and not permuted:
                 given = await ask(0, processor.n)
                 await _all(ask(sample, 1) for sample in range(given, processor.n))  # it took ``n``, and gave fewer

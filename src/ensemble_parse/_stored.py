@@ -53,9 +53,10 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
         Candidate(**{**each, "output": format_.coerce(each["output"])}) for each in data["candidates"]
     )
     stored: dict[str, Any] = data["decision"]
-    chosen: Candidate[Any] | None = None if stored["candidate"] is None else candidates[stored["candidate"]]
-    output = chosen.output if chosen else format_.coerce(data["output"])
-    decision: Decision[Any] = Decision(**{**_read(stored), "output": output, "candidate": chosen})
+    at: int | None = stored["candidate"]
+    output: Any = format_.coerce(data["output"]) if at is None else candidates[at].output
+    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": None if at is None else candidates[at]}
+    decision: Decision[Any] = Decision(**read)
     return Result(
         output=decision.output,
         decision=decision,

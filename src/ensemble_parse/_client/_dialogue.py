@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from pydantic_core import ValidationError
 
@@ -263,8 +263,8 @@ def _problem(error: ValueError) -> str:
 def _copy(value: Any) -> Any:
     """Copy what JSON has as plain dicts and lists, however deep."""
     if isinstance(value, Mapping):
-        return {key: _copy(each) for key, each in value.items()}
-    return [*map(_copy, value)] if isinstance(value, list | tuple) else value
+        return {key: _copy(each) for key, each in cast("Mapping[str, Any]", value).items()}
+    return [*map(_copy, cast("list[Any]", value))] if isinstance(value, list | tuple) else value
 
 
 def _envelope(format_: ResponseFormat[Any], base: type[Any]) -> type[Any]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import ValidationError
 
@@ -133,11 +133,13 @@ def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
 
 def _names(schema: Any) -> set[str]:
     if isinstance(schema, list):
-        return {name for each in schema for name in _names(each)}
+        return {name for each in cast("list[Any]", schema) for name in _names(each)}
     if not isinstance(schema, dict):
         return set()
-    own = {name for key in ("properties", "$defs") if isinstance(schema.get(key), dict) for name in schema[key]}
-    return own.union(*map(_names, schema.values()))
+    known = cast("dict[str, Any]", schema)
+    parts: list[Any] = [known.get("properties"), known.get("$defs")]
+    own: set[str] = {name for part in parts if isinstance(part, dict) for name in cast("dict[str, Any]", part)}
+    return own.union(*map(_names, known.values()))
 
 
 def called_tool(call: ModelCall[Any]) -> InvalidOutput:
@@ -247,10 +249,10 @@ def _strings(value: object) -> Iterable[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
+        for each in cast("Mapping[str, object]", value).values():
             yield from _strings(each)
     elif isinstance(value, list | tuple):
-        for each in value:
+        for each in cast("list[object]", value):
             yield from _strings(each)
 
 

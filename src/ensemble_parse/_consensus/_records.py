@@ -151,8 +151,6 @@ def _groups(node: Record, origin: object, path: str) -> None:
 
 
 def _hints(type_: Any) -> dict[str, Any]:
-    from ensemble_parse._consensus._shape import filled_in
-
     origin = typing.get_origin(type_) or type_
     variables = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(type_), strict=False))
     hints = typing_extensions.get_type_hints(origin, include_extras=True)

@@ -181,40 +181,7 @@ class Compiler:
         return union_of(self, type_, arguments, path, paths, rules)
 
     def _anything(self, type_: Any, path: str, paths: PathRules | None, rules: dict[Any, FieldRule]) -> Node:
-        from ensemble_parse._consensus._unions import anything_of
-
         return anything_of(self, type_, path, paths, rules)
-
-
-def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:
-    """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return the rules found there."""
-    marks: tuple[FieldRule, ...] = ()
-    while True:
-        origin = typing.get_origin(type_)
-        if origin in (typing.Annotated, typing_extensions.Annotated):
-            marks = (*(each for each in type_.__metadata__ if isinstance(each, FieldRule)), *marks)
-            type_ = type_.__origin__
-        elif origin in _WRAPPERS:
-            type_ = typing.get_args(type_)[0]
-        elif isinstance(origin, typing_extensions.TypeAliasType):
-            filled = dict(zip(origin.__type_params__, typing.get_args(type_), strict=False))
-            type_ = filled_in(origin.__value__, filled)
-        elif isinstance(type_, typing_extensions.TypeAliasType):
-            type_ = type_.__value__
-        elif isinstance(type_, typing.NewType):
-            type_ = type_.__supertype__
-        elif isinstance(type_, typing.TypeVar):
-            type_ = type_.__bound__ or Any
-        else:
-            return type_, marks
-
-
-def filled_in(type_: Any, variables: Mapping[Any, Any]) -> Any:
-    """Put types in the place of type variables."""
-    if isinstance(type_, typing.TypeVar):
-        return variables.get(type_, type_)
-    free = getattr(type_, "__parameters__", ())
-    return type_[tuple(variables.get(each, each) for each in free)] if free and variables else type_
 
 
 def _by(told: Items, item: Node, path: str) -> values.Key:
