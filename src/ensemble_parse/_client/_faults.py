@@ -185,6 +185,7 @@ def scrub(text: str, call: ModelCall[Any]) -> str:
 
 def _message(error: Exception) -> str:
     words = str(getattr(error, "message", None) or error).partition("Traceback (most recent call last)")[0]
+    words = re.sub(r"\s*Handle with `litellm\.\w+`\.?", "", words)
     # LiteLLM prefixes its own class names, once for each layer.
     return re.sub(r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\s*[:-]\s*)+(?:litellm\.\w+:\s*)*", "", words)
 
