@@ -417,6 +417,21 @@ def test_unions_vote_on_the_variant_first() -> None:
     assert decision.verdicts[""].dissenters[0].value == {"kind": "transfer", "iban": "X"}
 
 
+def test_types_count_at_every_depth() -> None:
+    """Python holds ``[True]`` and ``[1]`` for equal; a candidate that says one is never returned for the other."""
+
+    class Flag(BaseModel):
+        on: bool | int
+
+    one, true = Flag(on=1), Flag(on=True)
+    for type_, odd, rest in (
+        (Flag | None, one, true),
+        (list[Flag], [one], [true]),
+        (dict[str, Flag], {"a": one}, {"a": true}),
+    ):
+        assert repr(consensus([odd, rest, rest], response_format=type_).output) == repr(rest)
+
+
 def test_a_default_that_nobody_wrote_stays_unwritten() -> None:
     """Absent is not the same as written, for those who dump only what was set."""
     decision = consensus([Named(name="a"), Named(name="a", quantity=2), Named(name="b")])

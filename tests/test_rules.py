@@ -115,6 +115,13 @@ def test_rules(case: str, way: str) -> None:
     assert verdict.agreement == pytest.approx(agreement)
 
 
+def test_an_order_without_a_majority_is_undecided() -> None:
+    """Where order counts and nobody leads, the most trusted order stands, and it is for review."""
+    decision = consensus([[1, 2], [2, 1]], response_format=Annotated[list[int], Items(ordered=True)])
+    assert (decision.output, decision.review) == ([1, 2], ("",))
+    assert decision.verdicts[""].how == "undecided"
+
+
 def test_items_are_joined_by_their_key() -> None:
     """With a key, items are the same if their keys are, whatever else differs, and different if not."""
 

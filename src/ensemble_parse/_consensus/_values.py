@@ -122,7 +122,7 @@ def bag(keys: Iterable[Hashable]) -> Hashable:
     return frozenset(Counter(keys).items())
 
 
-def same(left: Any, right: Any) -> bool:
+def spelled_alike(left: Any, right: Any) -> bool:
     """Whether two values whose keys are equal are also spelled alike, so that either may stand for both."""
     if left is right:
         return True
@@ -130,3 +130,20 @@ def same(left: Any, right: Any) -> bool:
         return type(left) is type(right) and bool(left == right)
     except Exception:  # noqa: BLE001 - a user's own __eq__; what cannot be compared is not alike
         return False
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values are one and the same down to the types of their parts: Python's ``[True] == [1]`` is not."""
+    if left is right:
+        return True
+    kind = class_of(left)
+    if kind is not class_of(right):
+        return False
+    if issubclass(kind, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if issubclass(kind, dict):
+        return left.keys() == right.keys() and all(same(each, right[name]) for name, each in left.items())
+    if hasattr(left, "__pydantic_fields__"):
+        extra = same(getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None))
+        return extra and same(left.__dict__, right.__dict__)
+    return spelled_alike(left, right)

@@ -204,7 +204,7 @@ class Verdicts(Mapping[str, Verdict]):
                 rest.append((voter, value))
         presences = [each.presence for each in poll.members if each.presence is not None]
         less = sum(lost(each, self._outcome.chosen(each)) for each in presences if each.standing != "rule")
-        if any(map(self._undecided, presences)):
+        if any(map(self._undecided, presences)) or (self._label is None and self._astray(poll)):
             how: How = "undecided"
         elif self._label is not None and (less or any(each.standing != "majority" for each in presences)):
             how = self._label
@@ -218,6 +218,14 @@ class Verdicts(Mapping[str, Verdict]):
         value = self._outcome.value(poll)
         how = "undecided" if doubt else how
         return self._verdict(value, voters, sorted(rest, key=lambda each: each[0]), how, margin=margin, less=less)
+
+    def _astray(self, poll: Members) -> bool:
+        """Whether order counts, and no majority of those who have anything to order has this one."""
+        if poll.ordered is None:
+            return False
+        say = [voter for voter in poll.voters if sum(voter in each.voters for each in poll.members) > 1]
+        agree = self._panel.weight(voter for voter in say if voter in poll.ordered)
+        return bool(say) and 2 * self._panel.share(agree) <= self._panel.share(self._panel.weight(say))
 
     def _voted(
         self,

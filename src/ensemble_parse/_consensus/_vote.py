@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ensemble_parse._consensus._values import Key, same
+from ensemble_parse._consensus._values import Key, spelled_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -103,7 +103,7 @@ def _standing(panel: Panel, option: Option) -> tuple[bool, float, int]:
 
 def _option(panel: Panel, group: list[int], said: dict[int, Any]) -> Option:
     first = said[group[0]]
-    value = first if all(same(first, said[voter]) for voter in group) else _spelling(panel, group, said)
+    value = first if all(spelled_alike(first, said[voter]) for voter in group) else _spelling(panel, group, said)
     return Option(value, tuple(group), panel.weight(group))
 
 
@@ -113,7 +113,7 @@ def _spelling(panel: Panel, group: list[int], said: dict[int, Any]) -> Any:
     spellings: list[list[int]] = []
     for voter in group:
         for alike in spellings:
-            if same(said[alike[0]], said[voter]):
+            if spelled_alike(said[alike[0]], said[voter]):
                 alike.append(voter)
                 break
         else:
