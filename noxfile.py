@@ -110,9 +110,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", *([] if fix else ["--check"]), ".")
 
 
-@nox.session(python=NEWEST)
+@nox.session(python=OLDEST)
 def typing(session: nox.Session) -> None:
-    """Check the types with mypy and basedpyright, both strict."""
+    """Check the types with mypy and basedpyright, both strict, with the stubs that the oldest Python can read."""
     install(session, "typing")
     session.run("mypy", *session.posargs)
     session.run("basedpyright", *session.posargs)
