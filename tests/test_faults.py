@@ -212,16 +212,16 @@ async def test_retry_after_never_passes_the_deadline(server: Loopback, limit: di
 
 
 @pytest.mark.parametrize("model", VENDORS)
-@pytest.mark.parametrize("reply", [Hang(), HangBody(), Trickle(GOOD, 0.05)], ids=lambda reply: type(reply).__name__)
+@pytest.mark.parametrize("reply", [Hang(), HangBody(), Trickle(GOOD, 0.1)], ids=lambda reply: type(reply).__name__)
 async def test_a_slow_vendor_costs_one_timeout(server: Loopback, model: str, reply: Reply) -> None:
     """Whatever hangs or trickles is cut off at its ``timeout``, once; the others' answer comes back."""
     server.on(VENDORS[model], reply)
     server.on("other", Answer(GOOD))
-    slow = Processor(model, retry=RetryPolicy(attempts=3, timeout=0.4))
+    slow = Processor(model, retry=RetryPolicy(attempts=3, timeout=1.5))
     before = asyncio.all_tasks()
     started = time.monotonic()
     result = await Ensemble([slow, "openai/other"]).run("What does it cost?", Invoice)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 3  # one timeout, not two
     assert result.output.vendor == "ACME"
     assert result.status == "degraded"
     assert [type(error) for error in result.errors] == [ProcessorTimeout]
@@ -232,10 +232,10 @@ async def test_a_slow_vendor_costs_one_timeout(server: Loopback, model: str, rep
 async def test_a_black_hole_costs_one_timeout(server: Loopback) -> None:
     """An address that never accepts a connection is cut off like one that hangs."""
     with black_hole() as address:
-        slow = Processor("openai/alpha", api_base=address, retry=RetryPolicy(timeout=0.4))
+        slow = Processor("openai/alpha", api_base=address, retry=RetryPolicy(timeout=1.5))
         started = time.monotonic()
         result = await Ensemble([slow, "openai/other"]).run("What does it cost?", Invoice)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 3
     assert isinstance(result.errors[0], ProcessorTimeout)
 
 
@@ -322,11 +322,11 @@ async def test_the_deadline_bounds_the_call(server: Loopback) -> None:
     """At the deadline what is there is decided upon, and the rest is cut off."""
     server.on("alpha", Hang())
     server.on("bravo", Answer(GOOD))
-    ensemble = Ensemble(["openai/alpha", "hosted_vllm/bravo"], deadline=0.5)
+    ensemble = Ensemble(["openai/alpha", "hosted_vllm/bravo"], deadline=1.5)
     await ensemble.check(Invoice)
     started = time.monotonic()
     result = await ensemble.run("What does it cost?", Invoice)
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 3
     assert result.output.vendor == "ACME"
     assert "deadline" in str(result.errors[0])
     assert any(attempt.error == "Cancelled" for attempt in result.attempts)
@@ -401,10 +401,10 @@ async def test_samples_come_in_parallel_elsewhere(server: Loopback, model: str) 
 async def test_concurrency_is_limited(server: Loopback) -> None:
     """``max_concurrency`` holds over all calls, and waiting for a place is not part of the timeout."""
     server.on("alpha", Answer(GOOD, latency=0.15))
-    ensemble = Ensemble([Processor("openai/alpha", max_concurrency=2, retry=RetryPolicy(timeout=0.45))])
+    ensemble = Ensemble([Processor("openai/alpha", max_concurrency=2, retry=RetryPolicy(timeout=1.5))])
     await ensemble.parse("What does it cost?", Invoice)
     server.reset()
-    server.on("alpha", Answer(GOOD, latency=0.15))
+    server.on("alpha", Answer(GOOD, latency=0.5))
     await asyncio.gather(*(ensemble.parse("What does it cost?", Invoice) for _ in range(8)))
     spans = [(each.at, each.finished_at or 0.0) for each in server.requests]
     most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
