@@ -50,7 +50,7 @@ def test_nothing_by_itself(server: Loopback, tmp_path: Path) -> None:
     )
     told = json.loads(done.stdout)
     assert told == {"asked": [], "answers": 5, "dotenv": None, "mode": None, "handlers": 0}
-    # LiteLLM's logging worker may complain as the process ends; what it looks up and prints by itself must not be there.
+    # LiteLLM's logging worker may complain as the process ends; what it looks up and prints must not be there.
     for word in ("cost map", "Provider List", "Give Feedback", "instructor"):
         assert word not in done.stderr
     assert {request.path for request in server.requests} == {
