@@ -51,22 +51,24 @@ def evaluate(recording: sets.Recording, decide: runs.Decisions, count: int) -> l
     return [runs.run(recording, pool, fold_of, trust, decide) for pool in panels.pools(recording, count=count)]
 
 
-def document(recordings: Sequence[sets.Recording], tables: Sequence[Sequence[runs.Table]]) -> Iterator[str]:
+def document(recordings: Sequence[sets.Recording], results: report.Results) -> Iterator[str]:
     """All tables."""
     yield "## Accuracy by each set's headline, in per cent, mean over panels\n"
-    yield from report.headline(recordings, tables)
-    if any(runs.OURS in table.tallies for of in tables for table in of):
+    yield from report.headline(results)
+    if any(runs.OURS in table.tallies for _, table in results):
         for other in ("k-llms", "first valid", "naive fields"):
             yield f"## Ours against {other}, in points\n"
-            yield from report.against(recordings, tables, other)
+            yield from report.against(results, other)
         yield "## How much of the gap between the best member and the oracle is closed\n"
-        yield from report.closed(recordings, tables)
+        yield from report.closed(results)
         yield "## Accuracy by the agreement that is reported (and how often that is)\n"
-        yield from report.calibration(recordings, tables)
+        yield from report.calibration(results)
+    if any(len(set(table.parts)) > 1 for _, table in results):
+        yield "## Sets that have parts: whole answers right, in per cent\n"
+        yield from report.parts(results)
     yield "## Every method\n"
-    for recording, of in zip(recordings, tables, strict=True):
-        for table in of:
-            yield from report.one(recording, table)
+    for recording, table in results:
+        yield from report.one(recording, table)
     yield "## Candidates\n"
     yield from report.candidates(recordings)
 
@@ -94,15 +96,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.alternatives:
             return 0
     ours = None if consensus is None else methods.Ours(consensus)
-    recordings, tables = [], []
+    recordings: list[sets.Recording] = []
+    results: list[tuple[sets.Recording, runs.Table]] = []
     for name in chosen.sets:
         started = time.perf_counter()
         recording = sets.load(name, chosen.data, every=QUICK_EVERY if chosen.quick else 1)
         decide = alternatives.methods(consensus, name) if chosen.alternatives and consensus else compared(ours)
         recordings.append(recording)
-        tables.append(evaluate(recording, decide, QUICK_PANELS if chosen.quick else PANELS))
+        count = QUICK_PANELS if chosen.quick else PANELS
+        results += [(recording, table) for table in evaluate(recording, decide, count)]
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    pages = alternatives.document(recordings, tables) if chosen.alternatives else document(recordings, tables)
+    if not results:
+        print("No set has a panel of models that were asked the same items.", file=sys.stderr)
+        return 1
+    pages = alternatives.document(results) if chosen.alternatives else document(recordings, results)
     text = "\n".join(pages)
     print(text)
     if chosen.markdown:

@@ -11,13 +11,10 @@ from rapidfuzz import fuzz
 from benchmarks.replay import report
 from benchmarks.replay.intervals import Bootstrap
 from benchmarks.replay.methods import Ours, log_odds
-from benchmarks.replay.runs import OURS, accuracy
+from benchmarks.replay.runs import OURS, Decisions, accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from benchmarks.replay.runs import Decisions, Table
-    from benchmarks.replay.sets import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,45 @@ def central(values: Sequence[Any], _: Sequence[float]) -> Any:
     return max(tied, key=lambda value: round(sum(fuzz.ratio(folded(value), folded(other)) for other in values), 6))
 
 
+def equal_by(key: Callable[[str], str]) -> Callable[[Sequence[Any], Sequence[float]], Any]:
+    """The commonest text, where texts with the same key are equal; ties fall to trust."""
+
+    def choose(values: Sequence[Any], weights: Sequence[float]) -> Any:
+        keys = [value if value is None else key(folded(value)) for value in values]
+        support: Counter[str | None] = Counter()
+        for each, weight in zip(keys, weights, strict=True):
+            support[each] += weight  # type: ignore[assignment]
+        best = max(keys, key=lambda each: round(support[each], 9))
+        spellings = Counter(value for value, each in zip(values, keys, strict=True) if each == best)
+        return spellings.most_common(1)[0][0]
+
+    return choose
+
+
+def unquoted(text: str) -> str:
+    """A text without the pair of quotation marks around it."""
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"`" else text
+
+
+def without_blanks(text: str) -> str:
+    """A text without its blanks."""
+    return text.replace(" ", "")
+
+
+def unstopped(text: str) -> str:
+    """A text without its final full stop."""
+    return text.removesuffix(".")
+
+
+def majority_or_trust(values: Sequence[Any], weights: Sequence[float]) -> Any:
+    """The value that more than half of the weight is behind; else the most trusted candidate's."""
+    keys = [folded(value) if isinstance(value, str) else repr(value) for value in values]
+    for key in dict.fromkeys(keys):
+        if 2 * sum(weight for each, weight in zip(keys, weights, strict=True) if each == key) > sum(weights):
+            return values[keys.index(key)]
+    return values[0]
+
+
 def without_none(values: Sequence[Any], _: Sequence[float]) -> Any:
     """The commonest value; ``None`` only where there is no other."""
     there = [value for value in values if value is not None]
@@ -72,7 +108,17 @@ def all_of() -> list[Alternative]:
         Alternative("case counts", "when two texts are equal", {"text": Text(case=True)}),
         Alternative("punctuation does not count", "when two texts are equal", {"text": Text(punctuation=False)}),
         Alternative("nine tenths alike", "when two texts are equal", {"text": Text(similar=0.9)}),
+        Alternative("quotes around it do not count", "when two texts are equal", {"text": Rule(equal_by(unquoted))}),
+        Alternative("blanks do not count", "when two texts are equal", {"text": Rule(equal_by(without_blanks))}),
+        Alternative(
+            "a final full stop does not count", "when two texts are equal", {"text": Rule(equal_by(unstopped))}
+        ),
         Alternative("ties to the most central text", "ties", {"text": Rule(central)}),
+        Alternative(
+            "no plurality, only a majority beats trust",
+            "ties",
+            dict.fromkeys(("text", "number", "exact"), Rule(majority_or_trust)),
+        ),
         Alternative("None is no vote", "None", {"text": Rule(without_none), "number": Rule(without_none)}),
         Alternative("within a thousandth", "when two numbers are equal", {"number": Tolerance(rel=0.001)}),
         Alternative("within a hundredth", "when two numbers are equal", {"number": Tolerance(rel=0.01)}),
@@ -96,8 +142,6 @@ def all_of() -> list[Alternative]:
 
 def methods(consensus: Callable[..., Any], name: str) -> Decisions:
     """The library as it is, and every alternative that is about a set."""
-    from benchmarks.replay.runs import Decisions
-
     found: dict[str, Any] = {OURS: Ours(consensus)}
     weighted = set()
     for each in all_of():
@@ -109,20 +153,21 @@ def methods(consensus: Callable[..., Any], name: str) -> Decisions:
     return Decisions(found, frozenset(weighted))
 
 
-def document(recordings: Sequence[Recording], tables: Sequence[Sequence[Table]]) -> Iterator[str]:
+def document(results: report.Results) -> Iterator[str]:
     """For each set, what each alternative would change; those that change nothing are left out."""
-    for recording, of in zip(recordings, tables, strict=True):
+    bodies: dict[str, list[list[str]]] = {}
+    for recording, table in results:
         metric = recording.headline
-        body = []
-        for table in of:
-            bootstrap = Bootstrap(table)
-            base = 100 * float(accuracy(table.tallies[OURS], table.items, metric).mean())
-            for name in table.tallies:
-                if ": " not in name:
-                    continue
-                gain = bootstrap.gain(name, metric, OURS)
-                if any((gain.mean, gain.low, gain.high)):
-                    pool = f"{table.pool.name}, {table.pool.size}"
-                    body.append([name, pool, f"{base:.2f}", f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"])
-        yield f"### {recording.name} ({metric})\n"
+        body = bodies.setdefault(f"{recording.name} ({metric})", [])
+        bootstrap = Bootstrap(table)
+        base = 100 * float(accuracy(table.tallies[OURS], table.items, metric).mean())
+        for name in table.tallies:
+            if ": " not in name:
+                continue
+            gain = bootstrap.gain(name, metric, OURS)
+            if any((gain.mean, gain.low, gain.high)):
+                pool = f"{table.pool.name}, {table.pool.size}"
+                body.append([name, pool, f"{base:.2f}", f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"])
+    for name, body in bodies.items():
+        yield f"### {name}\n"
         yield from report.rows(["instead of the default", "panel, size", "default", "difference"], sorted(body))

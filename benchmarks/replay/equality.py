@@ -9,21 +9,22 @@ from typing import Any
 
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 DATE = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})$")
+PIVOT = 50  # two digits of a year from here on belong to the last century
 ISO_DATE = re.compile(r"^(\d{4})-(\d{1,2})-(\d{1,2})(?:T00:00:00)?$")
-STATES = dict(
-    pair.split(":")
-    for pair in (
-        "alabama:al,alaska:ak,arizona:az,arkansas:ar,california:ca,colorado:co,connecticut:ct,delaware:de,"
-        "district of columbia:dc,florida:fl,georgia:ga,hawaii:hi,idaho:id,illinois:il,indiana:in,iowa:ia,kansas:ks,"
-        "kentucky:ky,louisiana:la,maine:me,maryland:md,massachusetts:ma,michigan:mi,minnesota:mn,mississippi:ms,"
-        "missouri:mo,montana:mt,nebraska:ne,nevada:nv,new hampshire:nh,new jersey:nj,new mexico:nm,new york:ny,"
-        "north carolina:nc,north dakota:nd,ohio:oh,oklahoma:ok,oregon:or,pennsylvania:pa,rhode island:ri,"
-        "south carolina:sc,south dakota:sd,tennessee:tn,texas:tx,utah:ut,vermont:vt,virginia:va,washington:wa,"
-        "west virginia:wv,wisconsin:wi,wyoming:wy,alberta:ab,british columbia:bc,manitoba:mb,new brunswick:nb,"
-        "newfoundland and labrador:nl,newfoundland:nl,nova scotia:ns,ontario:on,prince edward island:pe,quebec:qc,"
-        "saskatchewan:sk"
-    ).split(",")
-)
+STATES = {
+    "alabama": "al", "alaska": "ak", "arizona": "az", "arkansas": "ar", "california": "ca", "colorado": "co",
+    "connecticut": "ct", "delaware": "de", "district of columbia": "dc", "florida": "fl", "georgia": "ga",
+    "hawaii": "hi", "idaho": "id", "illinois": "il", "indiana": "in", "iowa": "ia", "kansas": "ks", "kentucky": "ky",
+    "louisiana": "la", "maine": "me", "maryland": "md", "massachusetts": "ma", "michigan": "mi", "minnesota": "mn",
+    "mississippi": "ms", "missouri": "mo", "montana": "mt", "nebraska": "ne", "nevada": "nv", "new hampshire": "nh",
+    "new jersey": "nj", "new mexico": "nm", "new york": "ny", "north carolina": "nc", "north dakota": "nd",
+    "ohio": "oh", "oklahoma": "ok", "oregon": "or", "pennsylvania": "pa", "rhode island": "ri",
+    "south carolina": "sc", "south dakota": "sd", "tennessee": "tn", "texas": "tx", "utah": "ut", "vermont": "vt",
+    "virginia": "va", "washington": "wa", "west virginia": "wv", "wisconsin": "wi", "wyoming": "wy", "alberta": "ab",
+    "british columbia": "bc", "manitoba": "mb", "new brunswick": "nb", "newfoundland and labrador": "nl",
+    "newfoundland": "nl", "nova scotia": "ns", "ontario": "on", "prince edward island": "pe", "quebec": "qc",
+    "saskatchewan": "sk",
+}  # fmt: skip
 
 
 def number(value: object) -> float | None:
@@ -65,11 +66,6 @@ def canonical(value: Any, path: str) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(float(value), 6)
     text = folded(value) if isinstance(value, str) else ""
-    if found := DATE.match(text):
-        year = found[3] if len(found[3]) > 2 else f"20{found[3]}" if int(found[3]) < 50 else f"19{found[3]}"  # noqa: PLR2004
-        return f"{int(found[1]):02}/{int(found[2]):02}/{year}"
-    if found := ISO_DATE.match(text):
-        return f"{int(found[2]):02}/{int(found[3]):02}/{found[1]}"
     name = path.rpartition(".")[2]
     if name in {"state", "policy_state", "loss_state", "state_licensed", "jurisdiction"}:
         return STATES.get(text, text)
@@ -77,7 +73,17 @@ def canonical(value: Any, path: str) -> Any:
         text = text.removeprefix("unit ").strip()
         digits = re.findall(r"\d{5,}", text)
         return digits[-1] if digits else text
-    return text.removesuffix(".") if name == "description" else text
+    return date(text.removesuffix(".") if name == "description" else text)
+
+
+def date(text: str) -> str:
+    """A date as MM/DD/YYYY; any other text as it is."""
+    if found := DATE.match(text):
+        century = "" if len(found[3]) == len("2024") else "20" if int(found[3]) < PIVOT else "19"
+        return f"{int(found[1]):02}/{int(found[2]):02}/{century}{found[3]}"
+    if found := ISO_DATE.match(text):
+        return f"{int(found[2]):02}/{int(found[3]):02}/{found[1]}"
+    return text
 
 
 def literal(text: str) -> object:

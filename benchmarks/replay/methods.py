@@ -32,7 +32,7 @@ class Outcome:
 
 
 Method: TypeAlias = "Callable[[Shape, Sequence[Said], Sequence[float]], Outcome]"
-"""From a response type, the candidates, the most trusted first, and the accuracy of each on other folds, to one answer."""
+"""From a type, candidates, the most trusted first, and the accuracy of each on other folds, to one answer."""
 
 
 def first(_: Shape, said: Sequence[Said], __: Sequence[float]) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from benchmarks.replay.runs import Calibration, Table
     from benchmarks.replay.sets import Recording
 
+Results: TypeAlias = "Sequence[tuple[Recording, Table]]"
+"""Every set with each of its tables."""
 METRICS = ("field", "whole")
 BUCKETS = ((1.0, 1.01), (0.8, 1.0), (0.6, 0.8), (0.5, 0.6), (0.0, 0.5))
 
@@ -73,40 +75,52 @@ def one(recording: Recording, table: Table) -> Iterator[str]:
         yield ""
 
 
-def headline(recordings: Sequence[Recording], tables: Sequence[Sequence[Table]]) -> Iterator[str]:
+def headline(results: Results) -> Iterator[str]:
     """One row for each set and size: the methods side by side, by the set's own headline."""
-    methods = list(tables[0][0].tallies)
+    methods = list(results[0][1].tallies)
     body = []
-    for recording, of in zip(recordings, tables, strict=True):
-        for table in of:
-            values = {
-                name: 100 * float(accuracy(tally, table.items, recording.headline).mean())
-                for name, tally in table.tallies.items()
-            }
-            row = [f"{recording.name} ({recording.headline}), {table.pool.name}, {table.pool.size}"]
-            row += [f"**{values[name]:.1f}**" if name == OURS else f"{values[name]:.1f}" for name in methods]
-            if OURS in table.tallies:
-                gain = Bootstrap(table).gain(OURS, recording.headline)
-                row.append(f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]")
-            body.append(row)
+    for recording, table in results:
+        metric = recording.headline
+        values = [100 * float(accuracy(table.tallies[name], table.items, metric).mean()) for name in methods]
+        row = [f"{recording.name} ({metric}), {table.pool.name}, {table.pool.size}"]
+        row += [
+            f"**{value:.1f}**" if name == OURS else f"{value:.1f}" for name, value in zip(methods, values, strict=True)
+        ]
+        if OURS in methods:
+            gain = Bootstrap(table).gain(OURS, metric)
+            row.append(f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]")
+        body.append(row)
     ours = ["ours over best member"] if OURS in methods else []
     yield from rows(["set (headline), panel, size", *methods, *ours], body)
 
 
-def against(recordings: Sequence[Recording], tables: Sequence[Sequence[Table]], other: str) -> Iterator[str]:
+def against(results: Results, other: str) -> Iterator[str]:
     """Ours against another method, wherever both ran."""
     body = []
-    for recording, of in zip(recordings, tables, strict=True):
-        for table in of:
-            if OURS not in table.tallies or other not in table.tallies:
-                continue
-            bootstrap = Bootstrap(table)
-            row = [f"{recording.name}, {table.pool.name}, {table.pool.size}"]
-            for metric in METRICS:
-                gain = bootstrap.gain(OURS, metric, other)
-                row.append(f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]")
-            body.append(row)
+    for recording, table in results:
+        if OURS not in table.tallies or other not in table.tallies:
+            continue
+        bootstrap = Bootstrap(table)
+        row = [f"{recording.name}, {table.pool.name}, {table.pool.size}"]
+        for metric in METRICS:
+            gain = bootstrap.gain(OURS, metric, other)
+            row.append(f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]")
+        body.append(row)
     yield from rows(["set, panel, size", f"ours over {other}, field", "whole"], body)
+
+
+def parts(results: Results) -> Iterator[str]:
+    """Sets that have parts, part by part: whole answers right."""
+    body = []
+    for _, table in results:
+        for part in sorted(set(table.parts)) if len(set(table.parts)) > 1 else ():
+            inside = np.array([each == part for each in table.parts])
+            row = [f"{part}, {table.pool.name}, {table.pool.size}"]
+            for tally in table.tallies.values():
+                right = tally.whole[:, inside].sum(axis=1) / table.items[:, inside].sum(axis=1)
+                row.append(f"{100 * float(right.mean()):.1f}")
+            body.append(row)
+    yield from rows(["part, panel, size", *results[0][1].tallies], body)
 
 
 def share(calibration: Calibration, low: float, high: float) -> tuple[int, int]:
@@ -127,21 +141,20 @@ def error(calibration: Calibration) -> float:
     return sum(abs(right - said) for _, right, said in bins.values()) / max(1.0, total)
 
 
-def calibration(recordings: Sequence[Recording], tables: Sequence[Sequence[Table]]) -> Iterator[str]:
+def calibration(results: Results) -> Iterator[str]:
     """Accuracy by the agreement that was reported."""
     header = ["set, panel, size, of", "all agree", "0.8 to 1", "0.6 to 0.8", "0.5 to 0.6", "below 0.5", "ECE"]
     body = []
-    for recording, of in zip(recordings, tables, strict=True):
-        for table in of:
-            for name, each in (("fields", table.by_field), ("whole", table.by_whole)):
-                total, _ = share(each, 0.0, 2.0)
-                if not total or (name == "fields" and metrics(recording) == ("whole",)):
-                    continue
-                row = [f"{recording.name}, {table.pool.name}, {table.pool.size}, {name}"]
-                for low, high in BUCKETS:
-                    count, right = share(each, low, high)
-                    row.append(f"{right / count:.3f} ({100 * count / total:.0f} %)" if count else "")
-                body.append([*row, f"{error(each):.3f}"])
+    for recording, table in results:
+        for name, each in (("fields", table.by_field), ("whole", table.by_whole)):
+            total, _ = share(each, 0.0, 2.0)
+            if not total or (name == "fields" and metrics(recording) == ("whole",)):
+                continue
+            row = [f"{recording.name}, {table.pool.name}, {table.pool.size}, {name}"]
+            for low, high in BUCKETS:
+                count, right = share(each, low, high)
+                row.append(f"{right / count:.3f} ({100 * count / total:.0f} %)" if count else "")
+            body.append([*row, f"{error(each):.3f}"])
     yield from rows(header, body)
 
 
@@ -160,21 +173,16 @@ def candidates(recordings: Sequence[Recording]) -> Iterator[str]:
     yield from rows(["set", "items", "groups", "outputs", "invalid", "most of them"], body)
 
 
-def closed(recordings: Sequence[Recording], tables: Sequence[Sequence[Table]]) -> Iterator[str]:
+def closed(results: Results) -> Iterator[str]:
     """How much of the way from the best member to the oracle is gone."""
     body = []
-    for recording, of in zip(recordings, tables, strict=True):
-        for table in of:
-            if OURS in table.tallies:
-                values = [accuracy(table.tallies[name], table.items, "whole").mean() for name in (BEST, OURS, ORACLE)]
-                gap = values[2] - values[0]
-                if gap > 0:
-                    row = f"{recording.name}, {table.pool.name}, {table.pool.size}"
-                    body.append(
-                        [
-                            row,
-                            *(f"{100 * value:.1f}" for value in values),
-                            f"{100 * np.divide(values[1] - values[0], gap):.0f} %",
-                        ]
-                    )
+    for recording, table in results:
+        best, ours, oracle = (
+            100 * float(accuracy(table.tallies[name], table.items, "whole").mean()) for name in (BEST, OURS, ORACLE)
+        )
+        if oracle > best:
+            row = f"{recording.name}, {table.pool.name}, {table.pool.size}"
+            body.append(
+                [row, f"{best:.1f}", f"{ours:.1f}", f"{oracle:.1f}", f"{100 * (ours - best) / (oracle - best):.0f} %"]
+            )
     yield from rows(["set, panel, size (whole answers)", BEST, OURS, ORACLE, "closed"], body)

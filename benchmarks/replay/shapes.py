@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, create_model
 
+from benchmarks.replay import equality
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -43,6 +45,12 @@ def whole_number(value: object) -> object:
     return value if re.search(r"\d", value) else None
 
 
+def written(value: object) -> object:
+    """Read the last number in a text, such as ``"56 dollars"``."""
+    found = equality.last_number(value) if isinstance(value, str) else None
+    return value if found is None else found
+
+
 def lower(value: object) -> object:
     """Read an option in any case."""
     return value.strip().casefold() if isinstance(value, str) else value
@@ -50,6 +58,7 @@ def lower(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(number)]
 Integer = Annotated[int, BeforeValidator(number)]
+Written = Annotated[float, BeforeValidator(written)]
 Months = Annotated[int | None, BeforeValidator(whole_number)]
 
 SIMPLE: Mapping[str, Any] = {
@@ -59,6 +68,7 @@ SIMPLE: Mapping[str, Any] = {
     "float": Number,
     "integer": Integer,
     "integer (months)": Months,
+    "number in a text": Written,
     "boolean": bool,
     "dict": dict[str, Any],
     "any": Any,
@@ -68,7 +78,14 @@ NULLABLE: Mapping[Any, Any] = {
     Number: Annotated[float | None, BeforeValidator(number)],
     Integer: Annotated[int | None, BeforeValidator(number)],
 }
-KINDS: Mapping[Any, str] = {str: "text", Number: "number", Integer: "number", Months: "number", list[str]: "list"}
+KINDS: Mapping[Any, str] = {
+    str: "text",
+    Number: "number",
+    Integer: "number",
+    Months: "number",
+    Written: "number",
+    list[str]: "list",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,11 @@ def scalar(hint: str) -> Any:
     return SIMPLE[hint]
 
 
+def kind_of(hint: str) -> str | None:
+    """What kind of field a leaf is."""
+    return "exact" if hint.startswith("enum ") or hint == "boolean" else KINDS.get(scalar(hint))
+
+
 def elements(values: Iterable[object]) -> Any:
     """Type of the items of lists that say only that they are lists: the one that everything in them has."""
     types = {type(value) for value in values}
@@ -114,12 +136,12 @@ def paths(hints: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[str, ..
     """Paths of the leaves of a record, by kind."""
     found: dict[str, list[str]] = {}
     for name, hint in hints.items():
-        path = f"{prefix}{name}"
+        path = f"{prefix}{attribute(name)}"
         if isinstance(hint, dict):
             for kind, inner in paths(hint, f"{path}.").items():
                 found.setdefault(kind, []).extend(inner)
             continue
-        found_kind = "list" if hint in {"array", "tuple"} else KINDS.get(scalar(hint))
+        found_kind = "list" if hint in {"array", "tuple"} else kind_of(hint)
         if found_kind is not None:
             found.setdefault(found_kind, []).append(path)
     return {kind: tuple(inner) for kind, inner in found.items()}
@@ -148,16 +170,15 @@ def record(
         default = None if optional else ...
         if optional:
             kind = NULLABLE.get(kind, kind | None)
-        if usable(field_name):
-            fields[field_name] = (kind, default)
-        else:
-            fields["field_" + re.sub(r"\W", "_", field_name)] = (kind, Field(default=default, alias=field_name))
+        safe = attribute(field_name)
+        fields[safe] = (kind, default if safe == field_name else Field(default=default, alias=field_name))
     return create_model(re.sub(r"\W", "_", name), __config__=CONFIG, **fields)
 
 
-def usable(name: str) -> bool:
-    """Whether a class can have a field of this name."""
-    return name.isidentifier() and not keyword.iskeyword(name) and name[0] != "_" and not hasattr(BaseModel, name)
+def attribute(name: str) -> str:
+    """The name itself, where a class can have a field of this name."""
+    usable = name.isidentifier() and not keyword.iskeyword(name) and name[0] != "_" and not hasattr(BaseModel, name)
+    return name if usable else "field_" + re.sub(r"\W", "_", name)
 
 
 def call(name: str, arguments: Mapping[str, Any], lists: Mapping[str, Any]) -> type[BaseModel]:
