@@ -1,0 +1,1 @@
+"""Decision methods on recorded answers of many vendors' models: an evaluation without a network and without chance."""
