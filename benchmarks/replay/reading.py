@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from benchmarks.replay import equality, marking, shapes
+from benchmarks.replay import marking, shapes
 from benchmarks.replay.shapes import Shape
 
 if TYPE_CHECKING:
@@ -81,12 +81,6 @@ def read_answer(same: Callable[[str, str], bool]) -> Callable[[Line], Read]:
         )
 
     return read
-
-
-def read_number(line: Line) -> Read:
-    """The same answers, where the type reads the number in them."""
-    mark = marking.answer(line["truth"]["answer"], lambda answer, truth: equality.same_last_number(str(answer), truth))
-    return record_of({"answer": "number in a text"}, optional=False), line["outputs"], mark
 
 
 def list_types(line: Line) -> dict[str, Any]:

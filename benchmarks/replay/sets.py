@@ -76,7 +76,6 @@ SOURCES: Mapping[str, Source] = {
     "zeroeval-crux": Source(("zeroeval-crux",), "whole", by_item, reading.read_answer(equality.same_literal)),
     "zeroeval-math": Source(("zeroeval-math",), "whole", by_item, reading.read_answer(equality.same_formula)),
     "zeroeval-gsm": Source(("zeroeval-gsm",), "whole", by_item, reading.read_answer(equality.same_last_number)),
-    "zeroeval-gsm-number": Source(("zeroeval-gsm",), "whole", by_item, reading.read_number),
     "mmlupro": Source(("mmlupro",), "whole", by_item, reading.read_answer(lambda answer, truth: answer == truth)),
 }
 

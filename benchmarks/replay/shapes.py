@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, create_model
 
-from benchmarks.replay import equality
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -45,12 +43,6 @@ def whole_number(value: object) -> object:
     return value if re.search(r"\d", value) else None
 
 
-def written(value: object) -> object:
-    """Read the last number in a text, such as ``"56 dollars"``."""
-    found = equality.last_number(value) if isinstance(value, str) else None
-    return value if found is None else found
-
-
 def lower(value: object) -> object:
     """Read an option in any case."""
     return value.strip().casefold() if isinstance(value, str) else value
@@ -58,7 +50,6 @@ def lower(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(number)]
 Integer = Annotated[int, BeforeValidator(number)]
-Written = Annotated[float, BeforeValidator(written)]
 Months = Annotated[int | None, BeforeValidator(whole_number)]
 
 SIMPLE: Mapping[str, Any] = {
@@ -68,7 +59,6 @@ SIMPLE: Mapping[str, Any] = {
     "float": Number,
     "integer": Integer,
     "integer (months)": Months,
-    "number in a text": Written,
     "boolean": bool,
     "dict": dict[str, Any],
     "any": Any,
@@ -83,7 +73,6 @@ KINDS: Mapping[Any, str] = {
     Number: "number",
     Integer: "number",
     Months: "number",
-    Written: "number",
     list[str]: "list",
 }
 
