@@ -16,7 +16,7 @@ FOLDS = 5
 COVERAGE = 0.6
 SEED = 20240811
 
-# Strong models of different vendors. They were chosen with their own accuracies in sight, but before any method was run.
+# Strong models of different vendors, chosen with their own accuracies in sight, but before any method was run.
 COMPARABLE: Mapping[str, tuple[str, ...]] = {
     "sob-image": (
         "anthropic/claude-opus-4.7", "openai/gpt-5.5", "google/gemini-3.1-pro", "xai/grok-4.3", "moonshot/kimi-k2.6",
