@@ -273,3 +273,15 @@ def test_rules_check_themselves(make: Any) -> None:
     """A rule that makes no sense cannot be made."""
     with pytest.raises(ConfigurationError):
         make()
+
+
+def test_alike_texts_may_be_optional() -> None:
+    """A text that may be ``None`` can be compared by likeness; ``None`` is like no text."""
+
+    class Note(BaseModel):
+        text: Annotated[str | None, Text(similar=0.9)] = None
+
+    said = [Note(text="the quick brown fox"), Note(), Note(text="the quick brown foxes"), Note()]
+    decision = consensus(said, weights=[2, 1, 2, 1])
+    assert decision.output.text == "the quick brown fox"
+    assert decision.verdicts["text"].agreement == pytest.approx(4 / 6)

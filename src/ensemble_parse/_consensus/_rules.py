@@ -89,5 +89,6 @@ def _text(value: object, *, told: Text, key: values.Key) -> object:
 def _alike(left: object, right: object, *, share: float, key: values.Key) -> bool:
     from rapidfuzz import fuzz
 
-    left, right = key(left), key(right)
-    return isinstance(left, str) and isinstance(right, str) and fuzz.ratio(left, right) >= 100 * share
+    if not (isinstance(left, str) and isinstance(right, str)):
+        return False  # such as the None of an optional text
+    return fuzz.ratio(str(key(left)), str(key(right))) >= 100 * share
