@@ -110,8 +110,8 @@ class Processor:
     ) -> None:
         """Check and keep the settings."""
         who = f"Processor({model!r})"
-        _check(model is None or _is_text(model), f"{who}: give a LiteLLM model string, such as 'openai/gpt-5-mini'")
-        _check(name is None or _is_text(name), f"{who}: name={name!r}; give a text")
+        _check(model is None or is_text(model), f"{who}: give a LiteLLM model string, such as 'openai/gpt-5-mini'")
+        _check(name is None or is_text(name), f"{who}: name={name!r}; give a text")
         _check(is_whole(n, least=1), f"{who}: n={n!r}; give a whole number, 1 or more")
         _check(is_positive(weight), f"{who}: weight={weight!r}; give more than 0, or leave the processor out")
         _check(mode in get_args(Mode), f"{who}: mode={mode!r}; give one of {', '.join(get_args(Mode))}")
@@ -308,7 +308,8 @@ def check_params(params: Mapping[str, Any], who: str, own: Iterable[str]) -> Non
             raise ConfigurationError(message)
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Whether a setting is a text that says something."""
     return isinstance(value, str) and bool(value.strip())
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -25,8 +24,8 @@ from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import ConfigurationError, EnsembleError
 from ensemble_parse._judge import PROMPT as DECISION_MAKER_PROMPT
 from ensemble_parse._judge import Judge
-from ensemble_parse._processor import Processor
-from ensemble_parse._retry import RetryPolicy
+from ensemble_parse._processor import Processor, is_text
+from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 from ensemble_parse.openai import ask, face, sync_face
 
 if TYPE_CHECKING:
@@ -80,15 +79,15 @@ class FrameworkConfig:
     def __post_init__(self) -> None:
         """Check every value."""
         checks = {
-            "num_processors": (_whole(self.num_processors, least=1), "a whole number, 1 or more"),
-            "timeout": (_number(self.timeout) and 0 < self.timeout < math.inf, "seconds, more than 0"),
-            "max_retries": (_whole(self.max_retries, least=0), "a whole number, 0 or more"),
-            "decision_maker_model": (_text(self.decision_maker_model), "a model's name"),
+            "num_processors": (is_whole(self.num_processors, least=1), "a whole number, 1 or more"),
+            "timeout": (is_positive(self.timeout), "seconds, more than 0"),
+            "max_retries": (is_whole(self.max_retries, least=0), "a whole number, 0 or more"),
+            "decision_maker_model": (is_text(self.decision_maker_model), "a model's name"),
             "decision_maker_temperature": (
                 _number(self.decision_maker_temperature) and 0 <= self.decision_maker_temperature <= _HOTTEST,
                 f"a number from 0 to {_HOTTEST}",
             ),
-            "decision_maker_prompt": (_text(self.decision_maker_prompt), "a text"),
+            "decision_maker_prompt": (is_text(self.decision_maker_prompt), "a text"),
             "enable_logging": (self.enable_logging in {True, False}, "True or False"),
             "log_level": (self.log_level in _LEVELS, f"one of {', '.join(_LEVELS)}"),
         }
@@ -183,7 +182,7 @@ class ParallelLLM:
         return summary
 
     async def _ask(self, *, model: Any = None, **given: Any) -> Result[Any]:
-        if not _text(model):
+        if not is_text(model):
             message = f"model={model!r}: name the model, such as model='gpt-4o-mini'"
             raise ConfigurationError(message)
         config = self._config
@@ -247,11 +246,3 @@ def _tell(config: FrameworkConfig, level: int, message: str, *values: object) ->
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _whole(value: object, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())

@@ -187,9 +187,6 @@ class Dialogue(Generic[T]):
         if fit.mode in {"json_schema", "tools"}:
             # Instructor has only added turns to these; the caller's own go out as they are.
             turns = [*call.messages, *turns[len(call.messages) :]]
-        # A copy: LiteLLM rewrites messages in place for some vendors, and these are the caller's, and all processors'.
-        request["messages"] = _copy(turns)
-        if fit.mode in {"json_schema", "tools"}:
             # A fresh copy for every request: LiteLLM rewrites schemas in place for some vendors.
             schema = json.loads(self._plan.schema)
             strict = {"strict": True} if fit.strict else {}
@@ -199,6 +196,8 @@ class Dialogue(Generic[T]):
             else:
                 function = prepared["tools"][0]["function"] | {"parameters": schema} | strict
                 request["tools"] = [{"type": "function", "function": function}]
+        # A copy: LiteLLM rewrites messages in place for some vendors, and these are the caller's, and all processors'.
+        request["messages"] = _copy(turns)
         if call.n > 1:
             request["n"] = call.n
         # The one switch that turns off both LiteLLM's retries and those hidden in the SDKs below it.
@@ -219,7 +218,7 @@ class Dialogue(Generic[T]):
         self, started: float, *, completion: Any = None, error: str | None = None, status: int | None = None
     ) -> None:
         call = self._call
-        self._call.record(
+        call.record(
             Attempt(
                 processor=call.processor,
                 model=call.model,
