@@ -22,7 +22,7 @@ from ensemble_parse._format import response_format as prepare
 from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
 from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Reason, Request, Result
-from ensemble_parse._processor import Processor, check_params, named, run
+from ensemble_parse._processor import Processor, check_params, earlier, named, run
 from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import ask_all
 from ensemble_parse._sync import run_sync
@@ -290,7 +290,15 @@ class Ensemble:
     ) -> tuple[tuple[Candidate[T], ...], tuple[ProcessorError, ...]]:
         answered = await ask_all(
             [fit.processor for fit in fits[: len(self.processors)]],
-            lambda at: run(self.processors[at], request, self.client, ledger, position=at, fit=fits[at]),
+            lambda at: run(
+                self.processors[at],
+                request,
+                self.client,
+                ledger,
+                position=at,
+                fit=fits[at],
+                earlier=earlier(self.processors, at),
+            ),
             settled=getattr(self.decision_maker, "settled", None),
             deadline=request.deadline,
         )

@@ -133,6 +133,7 @@ class Attempt:
         status_code: the HTTP status of an error, or ``None``.
         answered_by: the model that the vendor says answered, or ``None``.
         dropped: parameters that this vendor did not take.
+        cached: whether the answer came from a cache, and nothing was sent.
     """
 
     processor: str
@@ -144,6 +145,7 @@ class Attempt:
     status_code: int | None = None
     answered_by: str | None = None
     dropped: tuple[str, ...] = ()
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

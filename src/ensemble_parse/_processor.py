@@ -132,7 +132,7 @@ class Processor:
         for key, value in values.items():
             object.__setattr__(self, key, value)
 
-    def call(self, request: Request[T], ledger: list[Attempt], *, n: int = 1) -> ModelCall[T]:
+    def call(self, request: Request[T], ledger: list[Attempt], *, n: int = 1, sample: int = 0) -> ModelCall[T]:
         """Put a request into this processor's words."""
         model = self.model or request.model
         if model is None:
@@ -146,6 +146,7 @@ class Processor:
             policy=self.retry,
             record=ledger.append,
             n=n,
+            sample=sample,
             mode=self.mode,
             params={**request.params, **self.params},
             gate=self._gate,
@@ -168,7 +169,14 @@ class Answered:
 
 
 async def run(
-    processor: Processor, request: Request[T], client: Client, ledger: list[Attempt], *, position: int, fit: Fit
+    processor: Processor,
+    request: Request[T],
+    client: Client,
+    ledger: list[Attempt],
+    *,
+    position: int,
+    fit: Fit,
+    earlier: int = 0,
 ) -> Answered:
     """Ask one processor for all its samples; its failure is a value.
 
@@ -179,6 +187,7 @@ async def run(
         ledger: takes every attempt, also those of a call that is cancelled.
         position: the processor's place in the order of trust.
         fit: what the client said of this processor.
+        earlier: how many samples processors before it take of the same model with the same settings.
     """
     started = time.perf_counter()
     mine: list[Attempt] = []
@@ -186,7 +195,7 @@ async def run(
     errors: list[ProcessorError] = []
 
     async def ask(sample: int, n: int) -> int:
-        call = processor.call(request, mine, n=n)
+        call = processor.call(request, mine, n=n, sample=earlier + sample)
         messages = with_examples(request, seed=f"{position}.{sample}")
         try:
             reply = await client.ask(replace(call, messages=messages))
@@ -235,6 +244,16 @@ async def run(
     for error in errors:
         error.attempts = tuple(mine)
     return Answered(candidates=candidates, errors=tuple(errors))
+
+
+def earlier(processors: Sequence[Processor], position: int) -> int:
+    """Count the samples that processors before this one take of the same model with the same settings."""
+    mine = processors[position]
+    return sum(
+        each.n
+        for each in processors[:position]
+        if (each.model, each.mode, each.params) == (mine.model, mine.mode, mine.params)
+    )
 
 
 def with_examples(request: Request[T], *, seed: str) -> Sequence[Message]:

@@ -48,6 +48,8 @@ class ModelCall(Generic[T]):
         policy: tries, time limit, re-asks.
         record: takes every attempt as it ends; also of a call that is cancelled.
         n: how many answers are wanted.
+        sample: the number of the first of them among all samples of the same question to the same model, from 0: what
+            tells one draw from another.
         mode: how structure is asked for.
         params: model parameters.
         gate: limits the requests under way, or ``None``.
@@ -62,6 +64,7 @@ class ModelCall(Generic[T]):
     policy: RetryPolicy
     record: Callable[[Attempt], None]
     n: int = 1
+    sample: int = 0
     mode: Mode = "auto"
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)  # keys are among them
     gate: Gate | None = None
