@@ -9,14 +9,14 @@ from pydantic_core import ValidationError
 
 from ensemble_parse._consensus import Survey, account, medoid
 from ensemble_parse._errors import DecisionError
-from ensemble_parse._models import Candidate, Decision, Reason, Request, T
+from ensemble_parse._models import Candidate, Decision, Request, T
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ensemble_parse._client._protocol import Client
     from ensemble_parse._consensus import Contest, Place
-    from ensemble_parse._models import Attempt, How
+    from ensemble_parse._models import Attempt, How, Reason
     from ensemble_parse._processor import Processor
     from ensemble_parse._rules import FieldRule
 
@@ -203,24 +203,3 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
     how: How = "judge" if made.by else "chosen"
     verdicts = made.verdicts or account(output, candidates, case.request.format.type, how=how)
     return replace(made, output=output, verdicts=verdicts, names=tuple(candidate.name for candidate in candidates))
-
-
-def plurality(candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
-    """Take the whole answer with the greatest weight behind it; ties fall to the order of trust.
-
-    It decides where nothing else can: without a decision maker's model, or after it failed.
-    """
-    weights: dict[str, float] = {}
-    first: dict[str, Candidate[T]] = {}
-    for candidate in candidates:
-        key = case.request.format.text(candidate.output)
-        weights[key] = weights.get(key, 0.0) + candidate.weight
-        first.setdefault(key, candidate)
-    best = max(weights, key=weights.__getitem__)
-    chosen = first[best]
-    method = "only one" if len(candidates) == 1 else "unanimous" if len(weights) == 1 else "plurality"
-    decision = Decision(output=chosen.output, method=method, candidate=chosen)
-    if method == "plurality" and list(weights.values()).count(weights[best]) > 1:
-        detail = "no answer has more support than every other; the most trusted stands"
-        decision = replace(decision, reasons=(Reason(kind="undecided", detail=detail),))
-    return decision

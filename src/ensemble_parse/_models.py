@@ -241,7 +241,7 @@ class Decision(Generic[T_co]):
     Attributes:
         output: the object.
         method: ``"unanimous"``, ``"only one"``, ``"vote"``, ``"medoid"``, ``"first"``, ``"selected"``,
-            ``"synthesized"``, ``"plurality"``, or a word of a user's own decision maker.
+            ``"synthesized"``, or a word of a user's own decision maker.
         candidate: the candidate that it is, or ``None`` where it is nobody's.
         by: who decided: a judge's name, or ``None``.
         explanation: the judge's reason, or ``None``.

@@ -61,8 +61,16 @@ class Survey(Generic[T]):
         said = [each.output for each in self.candidates]
         self._must_agree = must_agree
         node, wrapped = _root(type_, said, rules)
-        self._poll = survey(node, self._panel, range(len(said)), [(each,) for each in said] if wrapped else said)
-        self._wrapped = wrapped
+        self._said = [(each,) for each in said] if wrapped else said
+        self._node, self._wrapped = node, wrapped
+        self._poll = survey(node, self._panel, range(len(said)), self._said)
+
+    def distinct(self) -> list[Candidate[T]]:
+        """The first of each different answer, in order."""
+        first: dict[Any, Candidate[T]] = {}
+        for candidate, said in zip(self.candidates, self._said, strict=True):
+            first.setdefault(self._node.key(said), candidate)
+        return [*first.values()]
 
     def contests(self, choices: Mapping[Place, int] | None = None) -> tuple[Contest, ...]:
         """List what has no majority, with the distinct values that are said and by whom.
