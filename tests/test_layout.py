@@ -46,6 +46,7 @@ ORDER = [
     "_consensus._cohere",
     "_consensus._verdicts",
     "_consensus._contests",
+    "_consensus._settled",
     "_consensus._survey",
     "_consensus",
     "_messages",
