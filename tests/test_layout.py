@@ -63,6 +63,7 @@ ORDER = [
     "_arbiter",
     "_judge",
     "_schedule",
+    "_events",
     "_sync",
     "_again",
     "_stored",

@@ -2,7 +2,17 @@
 
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
 from ensemble_parse._consensus import Answer, Contest, consensus
-from ensemble_parse._decision import Arbiter, Arbitration, Case, DecisionMaker, First, Medoid, Unanimous, Vote
+from ensemble_parse._decision import (
+    Arbiter,
+    Arbitration,
+    Case,
+    DecisionMaker,
+    First,
+    Medoid,
+    Outstanding,
+    Unanimous,
+    Vote,
+)
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import (
     AllProcessorsFailed,
@@ -26,6 +36,7 @@ from ensemble_parse._models import (
     Cost,
     Decision,
     Dissent,
+    Event,
     Reason,
     Request,
     Result,
@@ -75,6 +86,7 @@ __all__ = [
     "Dissent",
     "Ensemble",
     "EnsembleError",
+    "Event",
     "Exact",
     "FieldRule",
     "First",
@@ -88,6 +100,7 @@ __all__ = [
     "Medoid",
     "ModelCall",
     "MustAgree",
+    "Outstanding",
     "Parsed",
     "Processor",
     "ProcessorError",

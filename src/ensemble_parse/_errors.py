@@ -125,7 +125,20 @@ class ProviderError(ProcessorError):
 
 
 class ProcessorTimeout(ProcessorError, TimeoutError):
-    """No whole answer came within the time limit of an attempt."""
+    """No whole answer came within the time limit of an attempt, or by the deadline of the whole call.
+
+    Attributes:
+        cut_off: whether it was the deadline of the whole call.
+    """
+
+    cut_off: bool = False
+
+    @classmethod
+    def by_deadline(cls, processor: str) -> Self:
+        """Say that a processor was cut off by the deadline of the whole call."""
+        error = cls(f"{processor}: cut off by the deadline", processor=processor)
+        error.cut_off = True
+        return error
 
 
 class InvalidOutput(ProcessorError):

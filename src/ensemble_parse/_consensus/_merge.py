@@ -125,10 +125,9 @@ def _length(value: object) -> int:
 
 def _standing(node: Node, asked: Asked, options: Sequence[Option]) -> Standing:
     panel = asked.panel
-    lead = panel.share(options[0].weight)
     if isinstance(node.rules.get("dissent"), MustAgree) and len(options) > 1:
         return "undecided"
-    if 2 * lead > panel.share(panel.weight(asked.voters)):
+    if panel.share(2 * options[0].weight) > panel.share(panel.weight(asked.voters)):
         return "majority"
     return "undecided" if tied(panel, options) else "plurality"
 

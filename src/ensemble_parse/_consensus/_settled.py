@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._align import comparable
 from ensemble_parse._consensus._contests import questions
 from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union
 from ensemble_parse._consensus._polls import Ballot, Members
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from ensemble_parse._consensus._cohere import Outcome
     from ensemble_parse._consensus._node import Node
@@ -53,9 +55,7 @@ def _settled(poll: Agreed | Ballot | Members, panel: Panel, bar: Bar) -> bool:
         return (
             not _by_all(poll.node, bar)
             and _leads(poll.voters, 0.0, poll.voters, panel, bar)
-            and (
-                bar.two or _leads(poll.in_line, panel.weight({*poll.voters} - {*poll.in_line}), poll.voters, panel, bar)
-            )
+            and (bar.two or (_in_order(poll, panel, bar) and _paired(poll, panel, bar)))
         )
     # Nobody has said anything else yet: new values and new items start from nothing.
     return not _any_by_all(poll.node, poll.value, bar) and _leads(poll.voters, 0.0, poll.voters, panel, bar)
@@ -76,11 +76,49 @@ def _won(poll: Ballot, panel: Panel, bar: Bar) -> bool:
     return spelled and not _bridged(poll)
 
 
+def _in_order(poll: Members, panel: Panel, bar: Bar) -> bool:
+    """Whether the order of the items is beyond change: those who have all of them in it outweigh all others."""
+    inside = [each for each in poll.members if each.presence is None or each.presence.options[0].value]
+    if len(inside) <= 1 or isinstance(poll.node, Table):
+        return True
+    say = [voter for voter in poll.in_line if all(voter in each.voters for each in inside)]
+    return panel.share(panel.weight(say)) > panel.share(
+        panel.weight({*poll.voters} - {*poll.in_line}) + bar.outstanding
+    )
+
+
+def _paired(poll: Members, panel: Panel, bar: Bar) -> bool:
+    """Whether no list still to come can pair the items of others in another way, where likeness pairs them.
+
+    Identical items are never parted. Of all others the worst is assumed: that they are one item in the end, which
+    everybody has who has any, and everybody who is still to come.
+    """
+    node = poll.node
+    if not isinstance(node, Collected) or node.by is not None or not comparable(node):
+        return True
+    all_ = panel.weight(poll.voters) + bar.outstanding
+    counts = {voter: Counter(map(node.item.key, said)) for voter, said in zip(poll.voters, poll.values, strict=True)}
+    firm: dict[Hashable, int] = {}
+    for key in {key for each in counts.values() for key in each}:
+        most = max(each[key] for each in counts.values())
+        firm[key] = max(
+            (
+                number
+                for number in range(1, most + 1)
+                if panel.share(2 * panel.weight(v for v, each in counts.items() if each[key] >= number))
+                > panel.share(all_)
+            ),
+            default=0,
+        )
+    loose = panel.weight(v for v, each in counts.items() if any(each[key] > firm[key] for key in each))
+    return panel.share(2 * (loose + bar.outstanding)) < panel.share(all_)
+
+
 def _leads(voters: Sequence[int], second: float, asked: Sequence[int], panel: Panel, bar: Bar) -> bool:
     weight = panel.weight(voters)
     if bar.two:
         return len(voters) > 1 and panel.share(weight) > panel.share(second)
-    if bar.arbitrated and 2 * panel.share(weight) <= panel.share(panel.weight(asked) + bar.outstanding):
+    if bar.arbitrated and panel.share(2 * weight) <= panel.share(panel.weight(asked) + bar.outstanding):
         return False
     return panel.share(weight - second) > panel.share(bar.outstanding)
 

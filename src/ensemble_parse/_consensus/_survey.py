@@ -13,6 +13,7 @@ from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
 from ensemble_parse._consensus._settled import Bar, unsettled
 from ensemble_parse._consensus._shape import shape
+from ensemble_parse._consensus._values import same
 from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError
@@ -62,16 +63,16 @@ class Survey(Generic[T]):
         said = [each.output for each in self.candidates]
         self._must_agree = must_agree
         node, wrapped = _root(type_, said, rules)
-        self._said = [(each,) for each in said] if wrapped else said
-        self._node, self._wrapped = node, wrapped
-        self._poll = survey(node, self._panel, range(len(said)), self._said)
+        self._poll = survey(node, self._panel, range(len(said)), [(each,) for each in said] if wrapped else said)
+        self._wrapped = wrapped
 
     def distinct(self) -> list[Candidate[T]]:
-        """The first of each different answer, in order."""
-        first: dict[Any, Candidate[T]] = {}
-        for candidate, said in zip(self.candidates, self._said, strict=True):
-            first.setdefault(self._node.key(said), candidate)
-        return [*first.values()]
+        """The first of each different answer, in order; what is only spelled differently is different here."""
+        first: list[Candidate[T]] = []
+        for candidate in self.candidates:
+            if not any(same(candidate.output, each.output) for each in first):
+                first.append(candidate)
+        return first
 
     def contests(self, choices: Mapping[Place, int] | None = None) -> tuple[Contest, ...]:
         """List what has no majority, with the distinct values that are said and by whom.
