@@ -1,11 +1,13 @@
 """One request, several LLMs of any vendor, one typed answer; and for every field of it who said what."""
 
+from ensemble_parse._budget import Budget, Spending
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
 from ensemble_parse._consensus import Answer, Contest, consensus
 from ensemble_parse._decision import Arbiter, Arbitration, Case, DecisionMaker, First, Medoid, Unanimous, Vote
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import (
     AllProcessorsFailed,
+    BudgetExceeded,
     ConfigurationError,
     DeadlineExceeded,
     DecisionError,
@@ -20,6 +22,7 @@ from ensemble_parse._errors import (
 )
 from ensemble_parse._format import Parsed, ResponseFormat
 from ensemble_parse._judge import Judge
+from ensemble_parse._limits import RateLimit
 from ensemble_parse._models import (
     Attempt,
     Candidate,
@@ -61,6 +64,8 @@ __all__ = [
     "Arbitration",
     "AskJudge",
     "Attempt",
+    "Budget",
+    "BudgetExceeded",
     "Candidate",
     "Case",
     "Client",
@@ -93,6 +98,7 @@ __all__ = [
     "ProcessorError",
     "ProcessorTimeout",
     "ProviderError",
+    "RateLimit",
     "Reason",
     "Refused",
     "Reply",
@@ -101,6 +107,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "Rule",
+    "Spending",
     "Text",
     "Together",
     "Tolerance",
