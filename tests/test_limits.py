@@ -45,6 +45,11 @@ def test_limits_that_cannot_be(limits: dict[str, Any], says: str) -> None:
         RateLimit(**limits)
 
 
+def test_it_shows_its_limits() -> None:
+    """What stands in a log is how it was built."""
+    assert repr(RateLimit(requests=5, per=PER)) == "RateLimit(requests=5, tokens=None, per=10.0)"
+
+
 @dataclass(frozen=True)
 class Job:
     """A request of a schedule: when it comes, what it needs, how long it takes and how it ends."""
