@@ -80,7 +80,7 @@ class RateLimit:
         self.requests: Final = requests
         self.tokens: Final = tokens
         self.per: Final = per
-        # Re-entrant: to drop a turn whose event loop is gone ends its task, here and now, and that leaves the queue.
+        # Re-entrant: the garbage collector ends the tasks of a loop that is gone, perhaps in a thread that is in here.
         self._lock: Final = threading.RLock()
         self._queue: Final = deque[Turn]()
         self._starts: Final = deque[Turn]()  # of the current period, oldest first
