@@ -51,6 +51,8 @@ ORDER = [
     "_consensus",
     "_messages",
     "_retry",
+    "_budget",
+    "_limits",
     "_client._protocol",
     "_client._modes",
     "_client._faults",

@@ -1,5 +1,6 @@
 """One request, several LLMs of any vendor, one typed answer; and for every field of it who said what."""
 
+from ensemble_parse._budget import Budget, Spending
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
 from ensemble_parse._consensus import Answer, Contest, consensus
 from ensemble_parse._decision import (
@@ -16,6 +17,7 @@ from ensemble_parse._decision import (
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import (
     AllProcessorsFailed,
+    BudgetExceeded,
     ConfigurationError,
     DeadlineExceeded,
     DecisionError,
@@ -30,6 +32,7 @@ from ensemble_parse._errors import (
 )
 from ensemble_parse._format import Parsed, ResponseFormat
 from ensemble_parse._judge import Judge
+from ensemble_parse._limits import RateLimit
 from ensemble_parse._models import (
     Attempt,
     Candidate,
@@ -72,6 +75,8 @@ __all__ = [
     "Arbitration",
     "AskJudge",
     "Attempt",
+    "Budget",
+    "BudgetExceeded",
     "Candidate",
     "Case",
     "Client",
@@ -106,6 +111,7 @@ __all__ = [
     "ProcessorError",
     "ProcessorTimeout",
     "ProviderError",
+    "RateLimit",
     "Reason",
     "Refused",
     "Reply",
@@ -114,6 +120,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "Rule",
+    "Spending",
     "Text",
     "Together",
     "Tolerance",
