@@ -408,7 +408,7 @@ def test_a_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable and the place are told, for the ensemble that is asked for only."""
     monkeypatch.delenv("GATEWAY_KEY", raising=False)
     source = {"ensembles": {"a": {"processors": [{"extra_headers": {"X-Key": "${GATEWAY_KEY}"}}]}, "b": {}}}
-    assert 'ensembles.a.processors[0]: extra_headers["X-Key"]: the environment has no GATEWAY_KEY' in refused(
+    assert 'ensembles.a.processors[0]: extra_headers["X-Key"]: the environment has no variable GATEWAY_KEY' in refused(
         source, "a"
     )
     assert Ensemble.from_config(source, "b").name == "b"
@@ -590,7 +590,7 @@ names = st.text(min_size=1).filter(str.strip)
 numbers = st.floats(allow_nan=False) | st.integers(-(2**70), 2**70)
 data = st.recursive(texts | numbers | st.booleans(), lambda it: st.lists(it) | st.dictionaries(texts, it), max_leaves=6)
 params = st.dictionaries(
-    st.sampled_from(["temperature", "seed", "user", "extra_body", "stop", "top_p"]), data, max_size=3
+    st.sampled_from(["temperature", "seed", "user", "extra_body", "stop", "top_p"]), data | st.dates(), max_size=3
 )
 positive = st.floats(0.001, 1e9)
 retries = st.builds(
