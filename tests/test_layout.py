@@ -74,6 +74,12 @@ ORDER = [
     "_ensemble",
     "",
     "testing",
+    "_config_toml",
+    "_config_values",
+    "_config_tables",
+    "_config_format",
+    "_config_overrides",
+    "config",
     "compat",
     "_local_weights",
     "_local_serve",
@@ -83,9 +89,10 @@ ORDER = [
     "demo",
     "cli",
 ]
-# Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
-DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
-PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+# Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
+# when it is asked to.
+DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
+PUBLIC = ["compat", "config", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",
     "scipy",

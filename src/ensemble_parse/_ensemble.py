@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args, overload
 
 from ensemble_parse._consensus import shape
 from ensemble_parse._decision import Case, DecisionMaker, Outstanding, Vote, decided
@@ -30,7 +30,8 @@ from ensemble_parse._schedule import Patience, Plan, ask_all
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
+    from os import PathLike
 
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
@@ -125,6 +126,36 @@ class Ensemble:
         """Show who is asked and who decides; no parameter, since keys are among them."""
         who = [processor.name for processor in self.processors]
         return f"Ensemble({who!r}, decision_maker={self.decision_maker!r})"
+
+    # -- as a file ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_config(
+        cls, source: str | PathLike[str] | Mapping[str, Any], name: str | None = None, *, client: Client | None = None
+    ) -> Self:
+        """Build an ensemble from a TOML or YAML file, or from what ``to_config`` gave.
+
+        Args:
+            source: the path of a file, or a mapping.
+            name: which of its ensembles; not needed where there is only one.
+            client: how models are reached; by default through LiteLLM.
+
+        Raises:
+            ConfigurationError: the file, the table and the setting in which something is wrong, all of it at once.
+        """
+        from ensemble_parse.config import load
+
+        return load(source, name, client=client, make=cls)
+
+    def to_config(self) -> dict[str, Any]:
+        """Give the settings as plain data, from which ``from_config`` builds an ensemble that behaves the same.
+
+        Raises:
+            ConfigurationError: something is no data, such as a decision maker of your own, or is a key.
+        """
+        from ensemble_parse.config import to_config
+
+        return to_config(self)
 
     # -- asking ---------------------------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ def settings() -> None:
     Ensemble(["a/b", Processor("c/d", weight=2, n=3, temperature=0.8)], decision_maker="e/f", deadline=60)
     Ensemble(3, Judge("e/f", mode="select", fallback=["g/h", Judge("i/j")]), max_tokens=100)
     Ensemble(("a/b",), First(), client=ScriptedClient({"a/b": [1]}), examples=[("one", 1)])
+    assert_type(Ensemble.from_config("ensembles.toml", "one", client=ScriptedClient({"a/b": [1]})), Ensemble)
     Processor(retry=RetryPolicy(attempts=4, timeout=20, wait=wait_fixed(1)), mode="tools")
     Processor(retry=AsyncRetrying())
     Ensemble(["a/b"], Last())
