@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ensemble_parse._consensus._data import data
+from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, only_record
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
-from ensemble_parse._rules import AskJudge, MustAgree
+from ensemble_parse._rules import AskJudge, MustAgree, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ensemble_parse._consensus._cohere import Outcome
+    from ensemble_parse._consensus._node import Node
     from ensemble_parse._consensus._polls import Place, Poll
     from ensemble_parse._consensus._vote import Panel
 
@@ -128,16 +130,50 @@ def _disputed(ballot: Ballot) -> bool:
 
 def unsettled(poll: Poll, outcome: Outcome, panel: Panel, outstanding: float) -> Iterator[str]:
     """Yield the paths whose winner candidates of this weight could still change; long text, which is no vote, aside."""
-    for path, each, *_ in questions(poll, outcome):
-        if isinstance(each, Ballot):
-            if each.standing == "rule":
-                lead = 0.0
-            elif each.standing in ("similarity", "ignored"):
-                continue
-            else:
-                lead = each.options[0].weight - (each.options[1].weight if len(each.options) > 1 else 0.0)
-        else:
+    stopping: dict[Place, frozenset[int]] = {}
+    for path, each, about, *_ in questions(poll, outcome):
+        if isinstance(each, Members):
+            stopping[each.place] = _stopping(each)
             # Nobody has said anything else yet; new values and new items start from nothing.
-            lead = panel.weight(each.voters)
+            lead = 0.0 if _made_of_all(each.node) else panel.weight(set(each.voters) - stopping[each.place])
+        elif isinstance(each, Agreed):
+            lead = 0.0 if _open(each.node, each.value) else panel.weight(each.voters)
+        elif each.standing in ("similarity", "ignored"):
+            continue
+        elif each.standing == "rule":
+            lead = 0.0
+        else:
+            won, *others = each.options
+            lead = won.weight - (others[0].weight if others else 0.0)
+            if about == "item" and not won.value:
+                lead -= panel.weight(stopping[each.place[:-2]].intersection(won.voters))
         if panel.share(lead) <= panel.share(outstanding):
             yield path
+
+
+def _stopping(poll: Members) -> frozenset[int]:
+    """Name those who have no say about other items, once there is a longer list with their only one."""
+    node, said = poll.node, zip(poll.voters, poll.values, strict=True)
+    return frozenset(voter for voter, each in said if isinstance(node, Collected) and only_record(node, each))
+
+
+def _open(node: Node, value: Any) -> bool:
+    """Whether any further answer may change what is agreed so far: a rule makes it of all, or it is a single record."""
+    if _made_of_all(node):
+        return True
+    if isinstance(node, Leaf) or node.whole:
+        return False
+    if isinstance(node, Union):
+        return _open(node.pick(value), value)
+    if isinstance(node, Record):
+        parts = zip(node.parts.values(), node.read(value), strict=True)
+        return any(_open(part.node, each) for part, each in parts)
+    if isinstance(node, Table):
+        return any(_open(node.item, each) for each in value.values())
+    assert isinstance(node, Collected)  # noqa: S101 - there are no other nodes
+    return only_record(node, value) or any(_open(node.item, each) for each in value)
+
+
+def _made_of_all(node: Node) -> bool:
+    combine = node.rules.get("combine")
+    return combine is not None and not isinstance(combine, Whole)
