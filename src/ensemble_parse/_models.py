@@ -240,7 +240,8 @@ class Verdict:
     * ``unanimous``: all candidates say so;
     * ``majority``: more than half of those that have such a path do, by weight;
     * ``plurality``: fewer, but more than say anything else;
-    * ``undecided``: nothing leads, or a rule asks for more than there is; the most trusted of what leads stands;
+    * ``undecided``: nothing leads, or a rule asks for more than there is; the most trusted of what leads stands. Also
+      records that a minority lists, beside lists that stopped at the first;
     * ``rule``: a rule made it of what they say;
     * ``similarity``: a long text that nobody repeats; the most trusted candidate's stands, see ``similarity``;
     * ``ignored``: it is no matter of agreement; the most trusted candidate's stands;

@@ -191,7 +191,8 @@ def _undisputed(question: Question) -> bool:
 def _undecided(told: Sequence[tuple[str, Any]]) -> Iterator[Reason]:
     paths = [path or "the answer" for path, verdict in told if verdict.how == "undecided"]
     if paths:
-        yield Reason(kind="undecided", detail=f"{_listed(paths)}: no value leads; the most trusted stands")
+        left = "no value leads, or a list was broken off; the most trusted, or the longer list, stands"
+        yield Reason(kind="undecided", detail=f"{_listed(paths)}: {left}")
 
 
 def _repaired(told: Sequence[tuple[str, Any]], outcome: Outcome) -> Iterator[Reason]:
