@@ -71,6 +71,12 @@ ORDER = [
     "_ensemble",
     "",
     "testing",
+    "_flight",
+    "_cache_key",
+    "_cache_entry",
+    "_cache_memory",
+    "_cache_disk",
+    "cache",
     "compat",
     "_local_weights",
     "_local_serve",
@@ -82,7 +88,7 @@ ORDER = [
 ]
 # Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
-PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+PUBLIC = ["cache", "compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",
     "scipy",
