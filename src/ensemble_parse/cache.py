@@ -232,12 +232,12 @@ class Cache(Client):
                 work = partial(self._asked, call, asked)
                 flight = flights[same] = Flight(work, deadline=call.deadline, over=over)
             came, told = await flight.join(call.record)
+            if came.failed and could_wait(came.failed, flight.deadline, call):
+                continue
             if told:
                 if came.failed:
                     raise came.failed
                 return Reply(answers=[kept.parsed for kept, _ in came.kept], errors=came.errors)
-            if came.failed and could_wait(came.failed, flight.deadline, call):
-                continue
             if came.failed:
                 _record(call, started, Price(), error=came.failed.kind)
                 raise copy_of(came.failed)
