@@ -80,6 +80,12 @@ ORDER = [
     "_config_format",
     "_config_overrides",
     "config",
+    "_flight",
+    "_cache_key",
+    "_cache_entry",
+    "_cache_memory",
+    "_cache_disk",
+    "cache",
     "compat",
     "_local_weights",
     "_local_serve",
@@ -92,7 +98,7 @@ ORDER = [
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
-PUBLIC = ["compat", "config", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+PUBLIC = ["cache", "compat", "config", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",
     "scipy",

@@ -24,6 +24,7 @@ from ensemble_parse import (
     Spending,
     Verdict,
 )
+from ensemble_parse.cache import Cache
 from ensemble_parse.local import LocalModel, local_models
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
 
@@ -60,6 +61,7 @@ def settings() -> None:
     assert_type(Ensemble.from_config("ensembles.toml", "one", client=ScriptedClient({"a/b": [1]})), Ensemble)
     Processor(retry=RetryPolicy(attempts=4, timeout=20, wait=wait_fixed(1)), mode="tools")
     Processor(retry=AsyncRetrying())
+    Ensemble(["a/b"], client=Cache("answers.sqlite", client=FunctionClient(lambda _: 1), max_age=3600))
     Ensemble(["a/b"], Last())
     Judge("e/f", mode="vote")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
