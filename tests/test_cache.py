@@ -40,7 +40,7 @@ from ensemble_parse import (
     Truncated,
     Usage,
 )
-from ensemble_parse._cache_key import question
+from ensemble_parse._cache._key import question
 from ensemble_parse._format import response_format
 from ensemble_parse.cache import Cache
 from ensemble_parse.testing import FunctionClient, ScriptedClient

@@ -43,13 +43,13 @@ from ensemble_parse import (
     Whole,
     config,
 )
-from ensemble_parse._config_format import ENSEMBLE, JUDGE, MAKER, PROCESSOR, RETRY, RULES
+from ensemble_parse._config._format import ENSEMBLE, JUDGE, MAKER, PROCESSOR, RETRY, RULES
 from ensemble_parse.testing import FunctionClient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ensemble_parse._config_tables import Table
+    from ensemble_parse._config._tables import Table
     from tests.loopback import Loopback
 
 FILE = """

@@ -74,17 +74,17 @@ ORDER = [
     "_ensemble",
     "",
     "testing",
-    "_config_toml",
-    "_config_values",
-    "_config_tables",
-    "_config_format",
-    "_config_overrides",
+    "_config._toml",
+    "_config._values",
+    "_config._tables",
+    "_config._format",
+    "_config._overrides",
     "config",
-    "_flight",
-    "_cache_key",
-    "_cache_entry",
-    "_cache_memory",
-    "_cache_disk",
+    "_cache._flight",
+    "_cache._key",
+    "_cache._entry",
+    "_cache._memory",
+    "_cache._disk",
     "cache",
     "compat",
     "_local_weights",
@@ -98,7 +98,14 @@ ORDER = [
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
-PUBLIC = ["cache", "compat", "config", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+PUBLIC = [
+    "cache",
+    "compat",
+    "config",
+    "local",
+    "openai",
+    "testing",
+]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",
     "scipy",

@@ -17,14 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
-from ensemble_parse._cache_disk import Disk
-from ensemble_parse._cache_entry import Kept, Price, read, write
-from ensemble_parse._cache_key import question, sample_key
-from ensemble_parse._cache_memory import Limits, Memory
+from ensemble_parse._cache._disk import Disk
+from ensemble_parse._cache._entry import Kept, Price, read, write
+from ensemble_parse._cache._flight import Flight, copy_of, could_wait
+from ensemble_parse._cache._key import question, sample_key
+from ensemble_parse._cache._memory import Limits, Memory
 from ensemble_parse._client._litellm import LiteLLMClient
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
 from ensemble_parse._errors import ConfigurationError, ProcessorError
-from ensemble_parse._flight import Flight, copy_of, could_wait
 from ensemble_parse._models import Attempt, T, Usage
 from ensemble_parse._retry import is_positive, is_whole
 

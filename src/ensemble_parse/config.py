@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from ensemble_parse._config_format import ENSEMBLE
-from ensemble_parse._config_overrides import overridden
-from ensemble_parse._config_toml import toml
-from ensemble_parse._config_values import no_keys, plain
+from ensemble_parse._config._format import ENSEMBLE
+from ensemble_parse._config._overrides import overridden
+from ensemble_parse._config._toml import toml
+from ensemble_parse._config._values import no_keys, plain
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import ConfigurationError

@@ -7,14 +7,14 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ensemble_parse._config_tables import Choice, Table
+from ensemble_parse._config._tables import Choice, Table
 from ensemble_parse._consensus._paths import did_you_mean
 from ensemble_parse._errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ensemble_parse._config_tables import Spec
+    from ensemble_parse._config._tables import Spec
 
 PREFIX: Final = "ENSEMBLE_PARSE__"
 

@@ -10,14 +10,14 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from ensemble_parse._cache_memory import Entry
+from ensemble_parse._cache._memory import Entry
 from ensemble_parse._errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from ensemble_parse._cache_memory import Limits
+    from ensemble_parse._cache._memory import Limits
 
 _APPLICATION: Final = 0x456E7350  # "EnsP", in the file's header
 _VERSION: Final = 1

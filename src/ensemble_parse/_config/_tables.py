@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 from pydantic_core import core_schema
 
-from ensemble_parse._config_values import filled, plain, written
+from ensemble_parse._config._values import filled, plain, written
 from ensemble_parse._consensus._paths import did_you_mean, join
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._processor import check_params

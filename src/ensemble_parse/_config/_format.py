@@ -12,8 +12,8 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ensemble_parse import _rules as rules
 from ensemble_parse._client._litellm import LiteLLMClient
-from ensemble_parse._config_tables import Choice, Table, unwritable
-from ensemble_parse._config_values import has_reference
+from ensemble_parse._config._tables import Choice, Table, unwritable
+from ensemble_parse._config._values import has_reference
 from ensemble_parse._decision import First, Medoid, Unanimous, Vote
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import ConfigurationError
