@@ -67,6 +67,11 @@ ORDER = [
     "_stored",
     "_completion",
     "openai",
+    "_items",
+    "_fingerprint",
+    "_journal",
+    "_progress",
+    "batch",
     "_ensemble",
     "",
     "testing",
@@ -81,7 +86,7 @@ ORDER = [
 ]
 # Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
-PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+PUBLIC = ["batch", "compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",
     "scipy",
