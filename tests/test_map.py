@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -42,6 +41,7 @@ from tests.kills import CONCURRENCY, MODELS, killed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 

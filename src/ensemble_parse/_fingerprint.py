@@ -60,10 +60,13 @@ def differences(then: Any, now: Any, path: str = "") -> Iterator[str]:
         older, newer = cast("dict[str, Any]", then), cast("dict[str, Any]", now)
         for name in dict.fromkeys([*older, *newer]):
             yield from differences(older.get(name), newer.get(name), f"{path}.{name}".lstrip("."))
-    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        pairs = zip(cast("list[Any]", then), cast("list[Any]", now), strict=True)
-        for number, (before, after) in enumerate(pairs):
-            yield from differences(before, after, f"{path}[{number}]")
+    elif isinstance(then, list) and isinstance(now, list):
+        before, after = cast("list[Any]", then), cast("list[Any]", now)
+        if len(before) != len(after):
+            yield f"{path} was {_short(before)} and is {_short(after)}"
+            return
+        for number, (older, newer) in enumerate(zip(before, after, strict=True)):
+            yield from differences(older, newer, f"{path}[{number}]")
     elif then != now:
         yield f"{path} was {_short(then)} and is {_short(now)}"
 
@@ -78,7 +81,7 @@ def _short(value: Any) -> str:
     return repr(value) if len(str(value)) <= _READABLE else "another text"
 
 
-def _written(value: Any) -> Any:
+def _written(value: Any) -> Any:  # noqa: PLR0911 - a case for each kind of setting
     """Write a setting so that it is the same text in another process."""
     if value is None or isinstance(value, bool | int | float):
         return value

@@ -133,7 +133,10 @@ def lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, int, Any]]:
             try:
                 said = json_data(line)
             except ValueError as error:
-                message = f"journal {str(path)!r} was damaged: line {number} is no JSON. Take it out, and its item is asked again"
+                message = (
+                    f"journal {str(path)!r} was damaged: line {number} is no JSON. "
+                    "Take the line out, and its item is asked again"
+                )
                 raise ConfigurationError(message) from error
             if number == 1 and said["journal"] != VERSION:
                 message = (

@@ -189,12 +189,17 @@ def _lines(tally: Tally) -> Generator[Callable[[Item[Any]], None]]:
         tally.count(item)
         if time.monotonic() >= due:
             due = time.monotonic() + _PAUSE
-            print(tally.snapshot(), file=sys.stderr, flush=True)
+            _say(tally.snapshot())
 
     try:
         yield counted
     finally:
-        print(tally.snapshot(), file=sys.stderr, flush=True)
+        _say(tally.snapshot())
+
+
+def _say(now: Progress) -> None:
+    sys.stderr.write(f"{now}\n")
+    sys.stderr.flush()
 
 
 def _bar(now: Progress) -> Table:

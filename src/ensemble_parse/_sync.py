@@ -55,8 +55,8 @@ def iterate_sync(
 ) -> Generator[R, None, None]:
     """Give what an asynchronous generator makes of inputs.
 
-    An iterable is pulled in the caller's thread, whenever the caller waits for something: it may be bound to that thread,
-    as a database's cursor is, and while it blocks, what is under way goes on.
+    An iterable is pulled in the caller's thread, while the caller waits for something: it may be bound to that thread,
+    as a database's cursor is, and when it blocks, what is under way goes on.
 
     Args:
         begin: makes the generator.

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterable, Iterable, Mapping, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from pydantic_core import ValidationError
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._ensemble import Ensemble
     from ensemble_parse._items import Document
+    from ensemble_parse._models import R
 
 __all__ = ["Input", "Inputs", "Item", "Progress", "read_journal"]
 
@@ -79,9 +80,8 @@ class _Run:
             message = f"map: concurrency={concurrency!r}; give a whole number, 1 or more"
             raise ConfigurationError(message)
         if isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable | AsyncIterable):
-            message = (
-                f"map: inputs is a {type(cast('object', inputs)).__name__}; give a list or another iterable of inputs"
-            )
+            kind = type(cast("object", inputs)).__name__
+            message = f"map: inputs is a {kind}; give a list or another iterable of inputs"
             raise ConfigurationError(message)
         if not (progress is None or isinstance(progress, bool) or callable(progress)):
             message = f"map: progress={progress!r}; give True, or a function that takes a Progress"
@@ -97,7 +97,7 @@ class _Run:
         self._path = journal
         self._total = len(inputs) if isinstance(inputs, Sized) else None
         self._seats = asyncio.Semaphore(concurrency)  # for those who are asked about
-        # For all that were pulled, until they are given: memory is bounded by it, and a slow consumer stops the pulling.
+        # For all that were pulled, until they are given: it bounds the memory, and a slow consumer stops the pulling.
         self._room = asyncio.Semaphore(concurrency * _AHEAD if ordered else concurrency)
         self._ready: asyncio.Queue[Item[Any] | asyncio.Task[Any]] = asyncio.Queue()
         self._asking: set[asyncio.Task[Item[Any]]] = set()
@@ -107,8 +107,7 @@ class _Run:
 
     async def items(self, inputs: AsyncIterable[Input]) -> AsyncGenerator[Item[Any], None]:
         """Give the items; however it ends, nothing is left under way."""
-        asked = {name: self._options[name] for name in ("model", "pass_reasoning") if name in self._options}
-        await self._ensemble.check(self._format, **asked)
+        await self._ensemble.check(self._format, model=self._options.get("model"))
         with contextlib.ExitStack() as stack:
             if self._path is not None:
                 told = fingerprint(self._ensemble, self._format, self._options)
@@ -161,6 +160,8 @@ class _Run:
     def _asked(self, task: asyncio.Task[Item[Any]]) -> None:
         self._asking.discard(task)
         self._seats.release()
+        if not task.cancelled():
+            task.exception()  # of several bugs one is raised; asyncio shall not report the others as forgotten
         self._ready.put_nowait(task)
 
     def _at_once(self, document: Document) -> Item[Any] | None:
@@ -211,6 +212,10 @@ async def _each(inputs: Iterable[Input]) -> AsyncGenerator[Input, None]:
         yield each
 
 
+@overload
+def read_journal(path: str | os.PathLike[str], response_format: type[R]) -> Iterator[Item[R]]: ...
+@overload
+def read_journal(path: str | os.PathLike[str], response_format: Any) -> Iterator[Item[Any]]: ...
 def read_journal(path: str | os.PathLike[str], response_format: Any) -> Iterator[Item[Any]]:
     """Read a journal as data, in the order of the inputs; also while a run writes to it.
 
