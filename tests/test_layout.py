@@ -71,6 +71,11 @@ ORDER = [
     "_stored",
     "_completion",
     "openai",
+    "_items",
+    "_fingerprint",
+    "_journal",
+    "_progress",
+    "batch",
     "_ensemble",
     "",
     "testing",
@@ -98,14 +103,8 @@ ORDER = [
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
-PUBLIC = [
-    "cache",
-    "compat",
-    "config",
-    "local",
-    "openai",
-    "testing",
-]  # `demo` and `cli` are reached by the command alone
+# `demo` and `cli` are reached by the command alone.
+PUBLIC = ["batch", "cache", "compat", "config", "local", "openai", "testing"]
 HEAVY = {
     "numpy",
     "scipy",

@@ -30,14 +30,17 @@ from ensemble_parse._schedule import Patience, Plan, ask_all
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    import os
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from os import PathLike
 
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
+    from ensemble_parse._items import Inputs, Item
     from ensemble_parse._messages import Example
     from ensemble_parse._models import Messages
     from ensemble_parse._processor import Seat
+    from ensemble_parse._progress import Progress
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
@@ -319,6 +322,62 @@ class Ensemble:
     def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]:
         """``run`` for code that does not await."""
         return run_sync(self.run(messages, response_format, **options))
+
+    @overload
+    def map(self, inputs: Inputs, response_format: type[T], **settings: Any) -> AsyncGenerator[Item[T], None]: ...
+    @overload
+    def map(self, inputs: Inputs, response_format: Any, **settings: Any) -> AsyncGenerator[Item[Any], None]: ...
+    def map(
+        self,
+        inputs: Inputs,
+        response_format: Any,
+        *,
+        concurrency: int = 8,
+        ordered: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Item[Any], None]:
+        """Ask about many inputs, and give each result as it is there; a failure is one item's, and ends nothing.
+
+        Inputs are pulled as they are needed, so that memory does not grow with their number. To stop early, break out
+        of ``async with contextlib.aclosing(ensemble.map(...)) as items``: what is under way is cancelled.
+
+        Args:
+            inputs: an iterable, or an async one, of texts, lists of messages, and dicts
+                ``{"id": ..., "messages": ...}`` or ``{"id": ..., "input": ...}``. Ids are texts or whole numbers; the
+                default is the position.
+            response_format: as for ``parse``.
+            concurrency: how many inputs are asked about at a time.
+            ordered: give the items in the order of the inputs; up to four times ``concurrency`` of them are then held.
+            journal: a file that keeps what came of every input. With the same file again, what has a result there is
+                not asked again; what failed, and what has another input under its id, is.
+            progress: ``True`` shows a bar on a terminal, and a line now and then elsewhere, on standard error; a
+                function is called with a ``Progress`` after every item.
+            options: as for ``parse``: ``model``, ``pass_reasoning``, ``examples`` and model parameters.
+
+        Returns:
+            An ``Item`` for every input: its id, its ``result`` or its ``error``.
+
+        Raises:
+            ConfigurationError: before any request: it could not run as asked, or the journal is another run's, or one
+                of another schema or ensemble.
+            OSError: the journal cannot be written any more.
+        """
+        from ensemble_parse.batch import mapped
+
+        told = {"concurrency": concurrency, "ordered": ordered, "journal": journal, "progress": progress}
+        return mapped(self, inputs, response_format, **told, **options)
+
+    @overload
+    def map_sync(self, inputs: Inputs, response_format: type[T], **settings: Any) -> Generator[Item[T], None, None]: ...
+    @overload
+    def map_sync(self, inputs: Inputs, response_format: Any, **settings: Any) -> Generator[Item[Any], None, None]: ...
+    def map_sync(self, inputs: Inputs, response_format: Any, **settings: Any) -> Generator[Item[Any], None, None]:
+        """``map`` for code that does not await; an iterable of inputs is pulled in the thread that takes the items."""
+        from ensemble_parse.batch import mapped_sync
+
+        return mapped_sync(self, inputs, response_format, **settings)
 
     def check_sync(self, response_format: Any, **options: Any) -> tuple[Fit, ...]:
         """``check`` for code that does not await."""

@@ -24,12 +24,13 @@ from ensemble_parse import (
     Spending,
     Verdict,
 )
+from ensemble_parse.batch import Item, read_journal
 from ensemble_parse.cache import Cache
 from ensemble_parse.local import LocalModel, local_models
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
 T = TypeVar("T")
 
@@ -92,6 +93,16 @@ async def answers(ensemble: Ensemble) -> None:
     assert_type(await ensemble.run("text", Invoice), Result[Invoice])
     assert_type(ensemble.parse_sync("text", Invoice), Invoice)
     assert_type(ensemble.run_sync("text", Invoice), Result[Invoice])
+
+
+async def many(ensemble: Ensemble, generated: AsyncIterator[str], rows: list[dict[str, str]]) -> None:
+    """Items have the type that was asked for, whatever the inputs come from."""
+    async for item in ensemble.map(["text"], Invoice, concurrency=3, journal="run.jsonl", progress=True):
+        assert_type(item, Item[Invoice])
+        assert_type(item.output, Invoice)
+    assert_type([item.result async for item in ensemble.map(generated, int, progress=print)], list[Result[int] | None])
+    assert_type(list(ensemble.map_sync(rows, Point, ordered=True)), list[Item[Point]])
+    assert_type(next(read_journal("run.jsonl", Invoice)), Item[Invoice])
 
 
 def results(result: Result[Invoice]) -> None:

@@ -162,6 +162,8 @@ class Verdicts(Mapping[str, Verdict]):
     def _agreed(self, voters: tuple[int, ...], value: Any, *, doubt: bool) -> Verdict:
         rest = [(voter, MISSING) for voter in range(len(self._names)) if voter not in voters]
         how: How = "undecided" if doubt else "majority" if rest else "unanimous"
+        if not rest:  # most paths of most answers
+            return Verdict(value=data(value), agreement=1.0, supporters=tuple(self._names), how=how, margin=1.0)
         weight = self._panel.weight(voters)
         margin = self._panel.share(weight - (self._panel.total - weight if rest else 0.0))
         return self._verdict(value, voters, rest, how, margin=margin)
