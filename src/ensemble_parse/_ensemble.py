@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from os import PathLike
 
+    from ensemble_parse._batch._items import Inputs, Item
+    from ensemble_parse._batch._progress import Progress
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
-    from ensemble_parse._items import Inputs, Item
     from ensemble_parse._messages import Example
     from ensemble_parse._models import Messages
     from ensemble_parse._processor import Seat
-    from ensemble_parse._progress import Progress
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")

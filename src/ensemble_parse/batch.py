@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from pydantic_core import ValidationError
 
+from ensemble_parse._batch._fingerprint import fingerprint
+from ensemble_parse._batch._items import Input, Inputs, Item, Reader
+from ensemble_parse._batch._journal import Journal, lines
+from ensemble_parse._batch._progress import Progress, watched
 from ensemble_parse._errors import ConfigurationError, EnsembleError
-from ensemble_parse._fingerprint import fingerprint
 from ensemble_parse._format import response_format as prepare
-from ensemble_parse._items import Input, Inputs, Item, Reader
-from ensemble_parse._journal import Journal, lines
 from ensemble_parse._messages import example_turns
 from ensemble_parse._models import Result
 from ensemble_parse._processor import check_params
-from ensemble_parse._progress import Progress, watched
 from ensemble_parse._retry import is_whole
 from ensemble_parse._stored import error_from_dict, error_to_dict, json_data, to_dict
 from ensemble_parse._sync import iterate_sync
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
+    from ensemble_parse._batch._items import Document
     from ensemble_parse._ensemble import Ensemble
-    from ensemble_parse._items import Document
     from ensemble_parse._models import R
 
 __all__ = ["Input", "Inputs", "Item", "Progress", "read_journal"]

@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
+from ensemble_parse._batch._fingerprint import differences
 from ensemble_parse._errors import ConfigurationError
-from ensemble_parse._fingerprint import differences
 from ensemble_parse._stored import json_bytes, json_data
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
-    from ensemble_parse._items import Id
+    from ensemble_parse._batch._items import Id
 
 VERSION: Final = 1
 _HEAD: Final = b'{"journal":'

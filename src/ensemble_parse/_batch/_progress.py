@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ensemble_parse._items import Item
+    from ensemble_parse._batch._items import Item
     from ensemble_parse._models import Attempt
 
 _FRAMES: Final = 4  # pictures of the bar in a second
