@@ -18,6 +18,9 @@ C = TypeVar("C", bound=type)
 class Median(FieldRule):
     """The weighted median: for estimates. With an odd number of equal weights it is a value that was said.
 
+    Where a value may be something else than a number, such as ``None``, it is first decided by weight which it is, ties
+    falling to trust, and the median is that of the numbers. ``Mean`` does the same.
+
     Examples:
         >>> from ensemble_parse import consensus
         >>> consensus([10, 11, 90], rules={"": Median()}).output
@@ -95,7 +98,7 @@ class Together(FieldRule):
         fields: the names, two or more.
 
     Raises:
-        ConfigurationError: fewer than two names.
+        ConfigurationError: fewer than two names, or something else than names.
 
     Examples:
         >>> from ensemble_parse import consensus
@@ -116,7 +119,7 @@ class Together(FieldRule):
 
     def __init__(self, *fields: str) -> None:
         """Check and keep the names."""
-        if len(set(fields)) < 2:  # noqa: PLR2004
+        if len(set(fields)) < 2 or not all(isinstance(each, str) for each in fields):  # noqa: PLR2004
             message = f"Together{fields!r}: name two fields or more"
             raise ConfigurationError(message)
         object.__setattr__(self, "fields", fields)
@@ -129,7 +132,10 @@ class Together(FieldRule):
 
 @dataclass(frozen=True, slots=True)
 class Rule(FieldRule):
-    """A rule of one's own.
+    """A rule of one's own, called where the candidates do not say the very same; where they do, their value stands.
+
+    What it returns is validated as the field's type: another is a ``DecisionError`` that names the path. An exception
+    of the function comes through, with a note that names the path.
 
     Attributes:
         function: takes the values, the most trusted first, and their weights in the same order, and returns the value.

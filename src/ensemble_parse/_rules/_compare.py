@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules._field import FieldRule
@@ -27,7 +28,7 @@ class Exact(FieldRule):
     fits = ("text", "number", "exact", "any")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Text(FieldRule):
     """How texts are equal, beyond Unicode form and white space, which never count.
 
@@ -39,7 +40,7 @@ class Text(FieldRule):
             ones are.
 
     Raises:
-        ConfigurationError: ``similar`` is not between 0 and 1.
+        ConfigurationError: ``similar`` is not between 0 and 1, or another setting is not ``True`` or ``False``.
 
     Examples:
         >>> from ensemble_parse import consensus
@@ -55,22 +56,29 @@ class Text(FieldRule):
     similar: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the share."""
-        if self.similar is not None and not 0 < self.similar <= 1:
+        """Check the settings."""
+        for name, flag in (("case", self.case), ("punctuation", self.punctuation)):
+            if not isinstance(flag, bool):
+                message = f"Text({name}={flag!r}): give True or False"
+                raise ConfigurationError(message)
+        if self.similar is not None and not (_is_number(self.similar) and 0 < self.similar <= 1):
             message = f"Text(similar={self.similar!r}): give a share, more than 0 and at most 1, or None"
             raise ConfigurationError(message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance(FieldRule):
     """Numbers this near to each other are equal; one that was said is returned, never their mean.
 
+    Being near does not carry over from one number to the next: those that are near the number with the most support
+    around it count as equal to it, and the rest are compared anew. So of 1, 2 and 3 with ``abs=1`` all support the 2.
+
     Attributes:
         rel: relative tolerance: 0.01 is one per cent of the larger.
-        abs: absolute tolerance, in the field's own unit.
+        abs: absolute tolerance, in the field's own unit: with 0.01, 1.00 and 1.01 are equal.
 
     Raises:
-        ConfigurationError: a tolerance is negative or not finite.
+        ConfigurationError: neither is given, or one is negative, not finite or no number.
 
     Examples:
         >>> from ensemble_parse import consensus
@@ -86,8 +94,12 @@ class Tolerance(FieldRule):
 
     def __post_init__(self) -> None:
         """Check the two."""
-        if not (0 <= self.rel < math.inf and 0 <= self.abs < math.inf):
-            message = f"Tolerance(rel={self.rel!r}, abs={self.abs!r}): give numbers of 0 or more"
+        for name, given in (("rel", self.rel), ("abs", self.abs)):
+            if not (_is_number(given) and 0 <= given < math.inf):
+                message = f"Tolerance({name}={given!r}): give a number of 0 or more"
+                raise ConfigurationError(message)
+        if not (self.rel or self.abs):
+            message = "Tolerance(): give rel=, abs= or both, more than 0; Exact() compares values as they are"
             raise ConfigurationError(message)
 
 
@@ -96,10 +108,15 @@ class Items(FieldRule):
     """How the items of a list are told apart and ordered.
 
     Attributes:
-        key: the field, or fields, by which an item is known; without it identical items are paired first, and the rest
-            by similarity.
+        key: the field, or fields, by which an item is known, compared exactly as these fields are by themselves. Where
+            a list has a key more than once, its items are paired identical ones first, and the rest by likeness; items
+            whose key is ``None`` are paired as if there were no key. Without a key identical items are paired first,
+            and the rest by likeness.
         ordered: whether the order is part of the answer. It is decided by majority either way; only where it counts is
             another order dissent.
+
+    Raises:
+        ConfigurationError: the key is no name and no list of names, or ``ordered`` is something else than a bool.
 
     Examples:
         >>> from ensemble_parse import consensus
@@ -116,5 +133,16 @@ class Items(FieldRule):
 
     def __init__(self, key: str | Sequence[str] = (), *, ordered: bool | None = None) -> None:
         """Keep the key as a tuple."""
-        object.__setattr__(self, "key", (key,) if isinstance(key, str) else tuple(key))
+        names: Any = (key,) if isinstance(key, str) else tuple(key) if isinstance(key, list | tuple) else None
+        if names is None or not all(isinstance(each, str) for each in names):
+            message = f"Items(key={key!r}): give the name of a field, or a list of names"
+            raise ConfigurationError(message)
+        if ordered is not None and not isinstance(ordered, bool):
+            message = f"Items(ordered={ordered!r}): give True or False"
+            raise ConfigurationError(message)
+        object.__setattr__(self, "key", names)
         object.__setattr__(self, "ordered", ordered)
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float | Decimal) and not isinstance(given, bool)
