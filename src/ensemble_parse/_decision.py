@@ -201,5 +201,9 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
         message = f"{who} decided on something that is no {case.request.format.name}"
         raise DecisionError(message, candidates=tuple(candidates)) from error
     how: How = "judge" if made.by else "chosen"
-    verdicts = made.verdicts or account(output, candidates, case.request.format.type, how=how)
-    return replace(made, output=output, verdicts=verdicts, names=tuple(candidate.name for candidate in candidates))
+    names = tuple(candidate.name for candidate in candidates)
+    if made.verdicts:
+        return replace(made, output=output, names=names)
+    told = account(output, candidates, case.request.format.type, how=how)
+    review = made.review or tuple(path for path, _ in told.doubtful())
+    return replace(made, output=output, verdicts=told, review=review, names=names)

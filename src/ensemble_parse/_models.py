@@ -218,6 +218,10 @@ class Verdict:
             if they have the same items; what they say of each item is told at its own path.
         supporters: names of the candidates that say the same.
         dissenters: what each of the other candidates says.
+        said: by name, what a supporter says where it is not just the value: ``"ACME Limited"`` for ``"ACME Ltd"``,
+            104.0 for 100.0 within a tolerance, the same items in another order or with other details. Mostly empty.
+        missing: whether it was decided that there is no such path: an optional key of a ``TypedDict``, or an undeclared
+            field, that is left out.
         how: how it was decided.
         margin: the weighted share by which it leads what comes next; negative where something else has more support.
         lost: the weighted share of support that was given up against the vote's winner.
@@ -232,6 +236,8 @@ class Verdict:
     margin: float = 0.0
     lost: float = 0.0
     similarity: float | None = None
+    said: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

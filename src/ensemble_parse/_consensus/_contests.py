@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ensemble_parse._consensus._data import data
+from ensemble_parse._consensus._node import Collected, Table
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
-from ensemble_parse._rules import AskJudge, MustAgree
+from ensemble_parse._rules import AskJudge, Mean, Median, MustAgree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +81,8 @@ def questions(poll: Poll, outcome: Outcome, path: str = "", description: str | N
         at = 0
         for member in poll.members:
             inside = outcome.inside(member.presence)
-            below = path if not inside else join(path, at if member.step is None else str(member.step))
+            bare = isinstance(poll.node, Table) and poll.node.bare
+            below = join(path, at if member.step is None else str(member.step)) if inside or bare else path
             if member.presence is not None:
                 yield Question(below, member.presence, "item", description, member.poll)
             if inside:
@@ -126,16 +128,27 @@ def _disputed(ballot: Ballot) -> bool:
     return ballot.standing != "majority" or isinstance(dissent, AskJudge)
 
 
+def _made_of_all(ballot: Ballot) -> bool:
+    """Whether the winner hangs on more than what leads: on numbers together, or on no item being in a list."""
+    if isinstance(ballot.node, Collected | Table):
+        return not ballot.node.whole
+    return isinstance(ballot.node.rules.get("combine"), Median | Mean)
+
+
 def unsettled(poll: Poll, outcome: Outcome, panel: Panel, outstanding: float) -> Iterator[str]:
     """Yield the paths whose winner candidates of this weight could still change; long text, which is no vote, aside."""
-    for path, each, *_ in questions(poll, outcome):
+    for path, each, about, *_ in questions(poll, outcome):
         if isinstance(each, Ballot):
-            if each.standing == "rule":
+            if each.standing == "rule" or (about == "value" and _made_of_all(each)):
                 lead = 0.0
             elif each.standing in ("similarity", "ignored"):
                 continue
             else:
                 lead = each.options[0].weight - (each.options[1].weight if len(each.options) > 1 else 0.0)
+        elif isinstance(each, Members) and not any(outcome.inside(member.presence) for member in each.members):
+            # Once most have something, one of the collections stands as it is.
+            having = panel.weight(voter for voter, said in zip(each.voters, each.values, strict=True) if said)
+            lead = panel.weight(each.voters) - 2 * having
         else:
             # Nobody has said anything else yet; new values and new items start from nothing.
             lead = panel.weight(each.voters)

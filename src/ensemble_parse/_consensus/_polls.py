@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus._node import Collected, Node, Record, Step, Table, Union
     from ensemble_parse._consensus._vote import Option
@@ -110,7 +110,8 @@ class Members:
     Attributes:
         values: what each voter says.
         members: every item that anybody has, in order.
-        ordered: the voters whose items stand in that order, where order counts; ``None`` where it does not.
+        lines: for each voter the numbers of its members in its own order, where order counts; ``None`` where it does
+            not.
     """
 
     node: Collected | Table
@@ -118,7 +119,14 @@ class Members:
     voters: tuple[int, ...]
     values: Sequence[Any]
     members: Sequence[Member]
-    ordered: tuple[int, ...] | None = None
+    lines: Mapping[int, tuple[int, ...]] | None = None
+
+    @property
+    def ordered(self) -> tuple[int, ...] | None:
+        """The voters whose items stand in this order; ``None`` where it does not count."""
+        if self.lines is None:
+            return None
+        return tuple(voter for voter, line in self.lines.items() if list(line) == sorted(line))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

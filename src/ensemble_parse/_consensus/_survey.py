@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._consensus._node import Node
     from ensemble_parse._consensus._polls import Place
+    from ensemble_parse._consensus._rows import Row
     from ensemble_parse._models import How
     from ensemble_parse._rules import FieldRule
 
@@ -177,16 +178,20 @@ def _undisputed(question: Question) -> bool:
     return isinstance(poll, Agreed) or len(poll.options) == 1
 
 
-def _undecided(told: Sequence[tuple[str, Any]]) -> Iterator[Reason]:
-    paths = [path or "the answer" for path, verdict in told if verdict.how == "undecided"]
-    if paths:
-        yield Reason(kind="undecided", detail=f"{_listed(paths)}: no value leads; the most trusted stands")
+def _undecided(told: Sequence[tuple[str, Row]]) -> Iterator[Reason]:
+    for must, why in (
+        (True, "not all agree, and they must; meanwhile the vote stands"),
+        (False, "no value leads; the most trusted stands"),
+    ):
+        paths = [path or "the answer" for path, row in told if row.how == "undecided" and row.must is must]
+        if paths:
+            yield Reason(kind="undecided", detail=f"{_listed(paths)}: {why}")
 
 
-def _repaired(told: Sequence[tuple[str, Any]], outcome: Outcome) -> Iterator[Reason]:
-    paths = [path or "the answer" for path, verdict in told if verdict.how == "repaired"]
+def _repaired(told: Sequence[tuple[str, Row]], outcome: Outcome) -> Iterator[Reason]:
+    paths = [path or "the answer" for path, row in told if row.how == "repaired"]
     if outcome.repaired:
-        cost = sum(verdict.lost for _, verdict in told)
+        cost = sum(row.lost for _, row in told)
         detail = f"{_listed(paths)}: what was voted is not valid together; {cost:.2g} of the support was given up"
         yield Reason(kind="repaired", detail=detail)
 
