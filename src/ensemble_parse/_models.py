@@ -361,7 +361,7 @@ class Cost:
         return sum(cost for cost in self.processors.values() if cost is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Result(Generic[T]):
     """Everything about one call, the output first.
 
@@ -386,6 +386,13 @@ class Result(Generic[T]):
     seconds: float = 0.0
     name: str = "ensemble"
     format: ResponseFormat[T] = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Show the answer, how it came about and what is wrong; candidates and the ledger are long."""
+        told = {"status": self.status, "method": self.decision.method, "review": list(self.decision.review)}
+        counts = {"candidates": len(self.candidates), "errors": len(self.errors), "requests": self.usage.requests}
+        shown = ", ".join(f"{name}={value!r}" for name, value in {**told, **counts}.items())
+        return f"Result(output={self.output!r}, {shown})"
 
     @property
     def status(self) -> Status:
@@ -442,13 +449,14 @@ class Result(Generic[T]):
         """Decide over the same candidates once more, offline; also those of a stored result.
 
         Args:
-            decision_maker: ``Vote()`` by default; one that asks no model, such as ``Medoid()`` or one of your own.
+            decision_maker: ``Vote()`` by default, without the rules of the ensemble's own; one that asks no model, such
+                as ``Vote(rules=...)``, ``Medoid()`` or one of your own.
 
         Returns:
             The same run with the other decision; nothing is asked and nothing is spent.
 
         Raises:
-            ConfigurationError: the decision maker would ask a model.
+            ConfigurationError: it is no decision maker, or would ask a model.
             DecisionError: it can choose none.
 
         Examples:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic
 
-from ensemble_parse._consensus._annotations import unwrapped
+from ensemble_parse._consensus._annotations import is_record, unwrapped
 from ensemble_parse._consensus._cohere import Outcome
 from ensemble_parse._consensus._contests import Contest, Question, contests, questions, unsettled
 from ensemble_parse._consensus._merge import survey
@@ -56,6 +58,11 @@ class Survey(Generic[T]):
         if not candidates:
             message = "no candidates: give one or more"
             raise ConfigurationError(message)
+        for each in candidates:
+            weight: Any = each.weight
+            if not (isinstance(weight, int | float) and 0 < weight < math.inf):
+                message = f"weight={weight!r} of {each.name}: give a number greater than 0"
+                raise ConfigurationError(message)
         self.candidates = tuple(candidates)
         self._names = [each.name for each in self.candidates]
         self._panel = Panel.of([each.weight for each in self.candidates])
@@ -163,6 +170,10 @@ def _root(
     """Compile the type; what is not validated by a class of its own gets one part around it that validates it."""
     if type_ is None:
         kinds: set[Any] = {type(each) for each in said}
+        if len(kinds - {NoneType}) > 1 and any(map(is_record, kinds)):
+            names = ", ".join(sorted(each.__name__ for each in kinds))
+            message = f"candidates of several types: {names}; give response_format, and each is validated as that"
+            raise ConfigurationError(message)
         type_ = kinds.pop() if len(kinds) == 1 else Any
         return shape(type_, rules), False
     node = shape(type_, rules)
