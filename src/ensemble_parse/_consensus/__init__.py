@@ -18,6 +18,7 @@ from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
 from ensemble_parse._consensus._shape import shape
 from ensemble_parse._consensus._survey import Survey, account, medoid
+from ensemble_parse._consensus._values import class_of
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, R
 
@@ -122,9 +123,10 @@ def _candidate(said: object, at: int, name: str | None, weight: float | None) ->
 
 
 def _listed(candidates: Any) -> list[Any]:
-    one = isinstance(candidates, str | bytes | Mapping | Candidate) or hasattr(type(candidates), "__pydantic_fields__")
+    kind = class_of(candidates)
+    one = issubclass(kind, str | bytes | Mapping | Candidate) or hasattr(kind, "__pydantic_fields__")
     if one or not isinstance(candidates, Iterable):
-        message = f"candidates: give a list of them, the most trusted first, not one {type(candidates).__name__}"
+        message = f"candidates: give a list of them, the most trusted first, not one {kind.__name__}"
         raise ConfigurationError(message)
     return [*candidates]
 

@@ -163,7 +163,8 @@ class Clerk:
         else:
             how = "rule" if poll.node.rules.get("combine") is not None else "majority"
         said = dict(zip(poll.voters, poll.values, strict=True))
-        how = "undecided" if doubt else how
+        if doubt:
+            how = "undecided"
         return self._row(poll.node, self.outcome.value(poll), voters, said, how, margin=margin, less=less)
 
     def absent(self, poll: Members, member: Member, *, doubt: bool) -> Row:
@@ -227,11 +228,13 @@ class Clerk:
         voters = [voter for voter in voters if voter < len(self.names)]
         must = self.must_agree or isinstance(node.rules.get("dissent"), MustAgree)
         must = must and len(voters) < len(self.names) and how not in ("ignored", "repaired")
+        if must:
+            how = "undecided"
         return Row(
             value=value,
             voters=voters,
             said=said,
-            how="undecided" if must else how,
+            how=how,
             margin=margin,
             lost=self.panel.share(less),
             likeness=likeness,
