@@ -63,7 +63,8 @@ class Clerk:
             label: how a path was decided where the vote alone would not have decided it so; ``None`` for a vote.
             must_agree: whether all that is not unanimous is undecided.
         """
-        self.outcome, self.panel, self.names, self.label = (outcome, panel, names, label)
+        self.outcome, self.panel, self.names = (outcome, panel, names)
+        self.label: How | None = label
         self.must_agree = must_agree
 
     def verdict(self, row: Row) -> Verdict:
