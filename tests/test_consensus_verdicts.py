@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
@@ -15,8 +16,12 @@ from ensemble_parse import (
     AnyOf,
     Candidate,
     Decision,
+    FieldRule,
     Items,
+    Mean,
+    Median,
     MustAgree,
+    Rule,
     Text,
     Together,
     Tolerance,
@@ -141,14 +146,33 @@ def test_lists_that_may_still_turn_are_not_settled(said: list[list[str]], more: 
     assert survey([*said, *more], list[str]).decide().output is not None
 
 
-def test_settled_lists_do_not_change() -> None:
-    """Whatever one more candidate says, a list that is settled against it stays as it is."""
-    said = [["a"], ["a"], ["a"], ["b"], []]
-    assert not survey(said[:3], list[str]).unsettled(1)
-    firm = survey([[], [], [], ["a"]], list[str])
-    assert not firm.unsettled(1)
-    for more in ([], ["a"], ["b"], ["a", "b"]):
-        assert survey([[], [], [], ["a"], more], list[str]).decide().output == []
+LISTS = [[], ["a"], ["b"], ["a", "b"], ["c"]]
+NUMBERS = [None, 1.0, 5.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "rules"),
+    [
+        (set[str], [set(each) for each in LISTS], {}),
+        (set[str], [set(each) for each in LISTS], {"": AnyOf()}),
+        (set[str], [set(each) for each in LISTS], {"": AllOf()}),
+        (float | None, NUMBERS, {"": Median()}),
+        (float | None, NUMBERS, {"": Mean()}),
+        (float | None, NUMBERS, {"": Rule(lambda said, _: max(said, key=str))}),
+    ],
+)
+def test_what_is_settled_does_not_change(type_: Any, values: list[Any], rules: dict[str, FieldRule]) -> None:
+    """Whatever one more candidate says, what is settled against it stays as it is: every case of up to four."""
+    settled = 0
+    for count in range(1, 5):
+        for said in itertools.combinations_with_replacement(values, count):
+            told = survey(said, type_, rules=rules)
+            if not told.unsettled(1):
+                settled += 1
+                output = told.decide().output
+                assert all(survey([*said, each], type_, rules=rules).decide().output == output for each in values)
+    open_to_every_voice = any(isinstance(each, Mean | Rule | AnyOf | AllOf) for each in rules.values())
+    assert bool(settled) is not open_to_every_voice
 
 
 def test_the_table_shows_what_was_said() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ensemble_parse._consensus._data import data
+from ensemble_parse._consensus._data import data, leaves
 from ensemble_parse._consensus._node import Collected, Table
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
-from ensemble_parse._rules import AskJudge, Mean, Median, MustAgree
+from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,6 +135,14 @@ def _made_of_all(ballot: Ballot) -> bool:
     return isinstance(ballot.node.rules.get("combine"), Median | Mean)
 
 
+def _open(poll: Agreed | Members) -> bool:
+    """Whether one more voice counts, however few it has against it: in a mean, or in what any or all have."""
+    if isinstance(poll, Members):
+        return isinstance(poll.node.rules.get("combine"), AnyOf | AllOf)
+    nodes = (node for _, node, _ in leaves(poll.node, poll.value, ""))
+    return any(isinstance(node.rules.get("combine"), Mean | Rule | AnyOf | AllOf) for node in nodes)
+
+
 def unsettled(poll: Poll, outcome: Outcome, panel: Panel, outstanding: float) -> Iterator[str]:
     """Yield the paths whose winner candidates of this weight could still change; long text, which is no vote, aside."""
     for path, each, about, *_ in questions(poll, outcome):
@@ -149,6 +157,8 @@ def unsettled(poll: Poll, outcome: Outcome, panel: Panel, outstanding: float) ->
             # Once most have something, one of the collections stands as it is.
             having = panel.weight(voter for voter, said in zip(each.voters, each.values, strict=True) if said)
             lead = panel.weight(each.voters) - 2 * having
+        elif _open(each):
+            lead = 0.0
         else:
             # Nobody has said anything else yet; new values and new items start from nothing.
             lead = panel.weight(each.voters)
