@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, c
 from pydantic_core import ValidationError
 
 from ensemble_parse._consensus import Survey, account, medoid
+from ensemble_parse._consensus._paths import PathRules
 from ensemble_parse._errors import ConfigurationError, DecisionError
 from ensemble_parse._models import Candidate, Decision, Pace, Request, T
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ensemble_parse._client._protocol import Client
     from ensemble_parse._consensus import Contest, Place
@@ -153,17 +154,28 @@ class Vote:
             so that the answer is the one that waiting for all would give. ``"two"``: when on every path two agree and
             lead. ``"all"``: never; everybody is asked and waited for.
 
+    Raises:
+        ConfigurationError: the arbiter is none, or the rules are no mapping from path to rule.
+
     Examples:
         >>> Vote()
         Vote()
     """
 
     arbiter: Arbiter | None = None
-    rules: Mapping[str, FieldRule] | None = None
+    rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None
     stop: Stop = "unbeatable"
 
     def __post_init__(self) -> None:
-        """Check the settings."""
+        """Check the settings, before any model is paid."""
+        if isinstance(self.arbiter, str):
+            message = f"Vote(arbiter={self.arbiter!r}): a model arbitrates as a judge; give Judge({self.arbiter!r})"
+            raise ConfigurationError(message)
+        if self.arbiter is not None and (isinstance(self.arbiter, type) or not isinstance(self.arbiter, Arbiter)):
+            message = f"Vote(arbiter={self.arbiter!r}): give a Judge, or an object with an arbitrate method"
+            raise ConfigurationError(message)
+        if self.rules is not None:
+            PathRules.of(self.rules)
         if self.stop not in get_args(Stop):
             message = f"Vote(stop={self.stop!r}): give one of {', '.join(map(repr, get_args(Stop)))}"
             raise ConfigurationError(message)
@@ -210,7 +222,8 @@ class Vote:
 class Unanimous:
     """All agree, or the path is undecided and for a person to look at: for regulated data.
 
-    What stands meanwhile is the winner of the vote. With ``strict=True`` on the ensemble, dissent raises.
+    What stands meanwhile is the winner of the vote. With ``strict=True`` on the ensemble, dissent raises. All means all
+    who answered: one answer alone is unanimous, so ask for more with ``min_candidates``.
 
     Examples:
         >>> Unanimous()
@@ -259,5 +272,9 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
         message = f"{who} decided on something that is no {case.request.format.name}"
         raise DecisionError(message, candidates=tuple(candidates)) from error
     how: How = "judge" if made.by else "chosen"
-    verdicts = made.verdicts or account(output, candidates, case.request.format.type, how=how)
-    return replace(made, output=output, verdicts=verdicts, names=tuple(candidate.name for candidate in candidates))
+    names = tuple(candidate.name for candidate in candidates)
+    if made.verdicts:
+        return replace(made, output=output, names=names)
+    told = account(output, candidates, case.request.format.type, how=how)
+    review = made.review or tuple(path for path, _ in told.doubtful())
+    return replace(made, output=output, verdicts=told, review=review, names=names)

@@ -109,7 +109,8 @@ class FunctionClient(Client):
                 _record(call, started, "Cancelled")
                 raise
             except ConnectionError:
-                message = f"{call.processor}: {call.model}: could not be reached"
+                model = "" if call.model == call.processor else f"{call.model}: "
+                message = f"{call.processor}: {model}could not be reached"
                 error = ProviderError(message, processor=call.processor, retryable=True)
             else:
                 _record(call, started)

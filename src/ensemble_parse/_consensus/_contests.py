@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ensemble_parse._consensus._data import data
+from ensemble_parse._consensus._node import Table
 from ensemble_parse._consensus._paths import join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
 from ensemble_parse._rules import AskJudge, MustAgree
@@ -80,7 +81,8 @@ def questions(poll: Poll, outcome: Outcome, path: str = "", description: str | N
         at = 0
         for member in poll.members:
             inside = outcome.inside(member.presence)
-            below = path if not inside else join(path, at if member.step is None else str(member.step))
+            bare = isinstance(poll.node, Table) and poll.node.bare
+            below = join(path, at if member.step is None else str(member.step)) if inside or bare else path
             if member.presence is not None:
                 yield Question(below, member.presence, "item", description, member.poll)
             if inside:

@@ -104,10 +104,17 @@ class Collected(Node):
 
 @dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Table(Node):
-    """A dict whose keys are data."""
+    """A dict whose keys are data.
+
+    Attributes:
+        name: what each key is.
+        item: what each value is.
+        bare: whether the keys are fields of what contains it, so that there is no path to it.
+    """
 
     name: Node
     item: Node
+    bare: bool = False
     kind: Kind = "dict"
 
 
@@ -117,9 +124,17 @@ class Union(Node):
 
     Attributes:
         pick: the node of the type that a value has; one and the same node for all values of one type.
+        variants: the declared types that have parts.
     """
 
     pick: Callable[[Any], Node]
+    variants: tuple[Node, ...] = ()
+
+
+def equal(node: Node, left: Any, right: Any) -> bool:
+    """Whether two values are the same, as the type and its rules say."""
+    near = node.near if isinstance(node, Leaf) else None
+    return node.key(left) == node.key(right) or (near is not None and near(left, right))
 
 
 def record_key(node: Record) -> Callable[[Any], Hashable]:

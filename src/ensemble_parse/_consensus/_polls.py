@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ensemble_parse._consensus._node import Collected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus._node import Node, Record, Step, Table, Union
     from ensemble_parse._consensus._vote import Option
@@ -112,7 +112,7 @@ class Members:
     Attributes:
         values: what each voter says.
         members: every item that anybody has, in order.
-        in_line: the voters whose items stand in that order.
+        lines: for each voter the numbers of its members in its own order; empty for a dict.
     """
 
     node: Collected | Table
@@ -120,7 +120,12 @@ class Members:
     voters: tuple[int, ...]
     values: Sequence[Any]
     members: Sequence[Member]
-    in_line: tuple[int, ...]
+    lines: Mapping[int, tuple[int, ...]]
+
+    @property
+    def in_line(self) -> tuple[int, ...]:
+        """The voters whose items stand in this order."""
+        return tuple(voter for voter, line in self.lines.items() if list(line) == sorted(line))
 
     @property
     def ordered(self) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@ from ensemble_parse._consensus._align import comparable
 from ensemble_parse._consensus._contests import questions
 from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, only_record
 from ensemble_parse._consensus._polls import Ballot, Members
-from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
+from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, MustAgree, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ensemble_parse._consensus._polls import Place, Poll
     from ensemble_parse._consensus._vote import Panel
 
-_BY_ALL: Final = (AllOf, AnyOf, Mean, Median, MustAgree, Rule)
-"""Rules under which any single answer counts."""
+_BY_ALL: Final = (AllOf, AnyOf, Mean, Rule)
+"""Rules under which any single answer counts. A median is beyond change once most say the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,10 @@ def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[
             # Those who may turn out to have stopped at the first record have no say about what they lack.
             void = stopping[each.place[:-2]] if about == "item" and not each.options[0].value else frozenset[int]()
             settled = each.standing in ("similarity", "ignored") or (
-                not _by_all(each.node, bar) and _won(each, panel, bar, void)
+                each.standing != "rule"
+                and not _by_all(each.node, bar)
+                and not _as_one(each, about)
+                and _won(each, panel, bar, void)
             )
         else:
             # Nobody has said anything else yet: new values start from nothing.
@@ -60,6 +63,11 @@ def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[
             settled = not open_ and _leads(each.voters, 0.0, each.voters, panel, bar)
         if not settled:
             yield path
+
+
+def _as_one(ballot: Ballot, about: str) -> bool:
+    """Whether whole collections stand for election because no item has enough: one that has would end it."""
+    return about == "value" and isinstance(ballot.node, Collected | Table) and not ballot.node.whole
 
 
 def _stopping(poll: Members, bar: Bar) -> frozenset[int]:
@@ -75,6 +83,11 @@ def _has_all(poll: Members, panel: Panel, bar: Bar, stopping: frozenset[int]) ->
     firm = tuple(voter for voter in poll.voters if voter not in stopping)
     if _by_all(poll.node, bar) or not _leads(firm, 0.0, firm, panel, bar):
         return False
+    if not any(each.presence is None or each.presence.options[0].value for each in poll.members):
+        # Once most have something, one of the collections stands as it is.
+        having = panel.weight(voter for voter, said in zip(poll.voters, poll.values, strict=True) if said)
+        if panel.share(panel.weight(poll.voters) - 2 * having) <= panel.share(bar.outstanding):
+            return False
     return bar.two or (_in_order(poll, panel, bar) and _paired(poll, panel, bar, firm))
 
 
