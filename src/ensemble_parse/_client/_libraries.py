@@ -29,10 +29,11 @@ _libraries: Libraries | None = None
 
 async def loaded() -> Libraries:
     """Import both at the first call, in a thread: it takes seconds, and the event loop has other work."""
-    return _libraries if _libraries is not None else await asyncio.to_thread(_load)
+    return _libraries if _libraries is not None else await asyncio.to_thread(load)
 
 
-def _load() -> Libraries:
+def load() -> Libraries:
+    """Import both at the first call, here and now."""
     global _libraries  # noqa: PLW0603 - an import happens once per process
     with _loading:
         if _libraries is None:

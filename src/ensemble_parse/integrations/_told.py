@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from ensemble_parse._client._libraries import load
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
@@ -108,8 +109,7 @@ def error(failure: EnsembleError, model: str) -> Exception:
 
     Whoever asked has no retries left to make: the processors have made theirs.
     """
-    from litellm import exceptions
-
+    exceptions = load().litellm.exceptions
     status = _status(failure)
     kind: Any = getattr(exceptions, _CLASSES[status])
     if isinstance(failure, AllProcessorsFailed) and all(isinstance(each, Refused) for each in failure.errors):
@@ -161,15 +161,13 @@ def _errors(errors: Sequence[Exception]) -> list[dict[str, Any]]:
 
 
 def _fill(response: Any, text: str, finish: str, attempts: Sequence[Attempt], *, tool: str | None = None) -> None:
-    from litellm.types.utils import Message
-    from litellm.types.utils import Usage as LiteLLMUsage
-
+    litellm = load().litellm
     (choice,) = response.choices
     call = {"id": f"call_{uuid.uuid4().hex}", "type": "function", "function": {"name": tool, "arguments": text}}
-    choice.message = Message(content=None, tool_calls=[call]) if tool else Message(content=text)
+    choice.message = litellm.Message(content=None, tool_calls=[call]) if tool else litellm.Message(content=text)
     choice.finish_reason = finish
     used = sum((attempt.usage for attempt in attempts), Usage())
-    response.usage = LiteLLMUsage(
+    response.usage = litellm.Usage(
         prompt_tokens=used.input_tokens,
         completion_tokens=used.output_tokens,
         total_tokens=used.total_tokens,

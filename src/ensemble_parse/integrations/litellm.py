@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
+from ensemble_parse._client._libraries import load
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import AllProcessorsFailed, ConfigurationError, EnsembleError
 from ensemble_parse._sync import run_sync
@@ -38,14 +39,11 @@ if TYPE_CHECKING:
 
     from ensemble_parse._processor import Processor
 
-__all__ = ["ENSEMBLES", "EnsembleProvider", "proxy", "register"]
+__all__ = ["ENSEMBLES", "EnsembleProvider", "register"]  # and `proxy`, which is made when it is asked for
 
 ENSEMBLES: Final = "ENSEMBLE_PARSE_ENSEMBLES"
 """The environment variable that says what ``proxy`` serves, as ``package.module:name``: a mapping of names to
 ensembles, one ensemble, or an ``EnsembleProvider``."""
-
-proxy: EnsembleProvider
-"""Made of the environment when it is first asked for, which is when LiteLLM's proxy reads its configuration."""
 
 _TRAIL: Final = "x-ensemble-parse-trail"
 _asking: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("asking", default=())
@@ -69,13 +67,12 @@ def register(
     Raises:
         ConfigurationError: an ensemble would ask itself.
     """
-    import litellm
-
+    litellm = load().litellm
     handlers = (each["custom_handler"] for each in litellm.custom_provider_map if each["provider"] == PROVIDER)
     provider = next((each for each in handlers if isinstance(each, EnsembleProvider)), None)
     if provider is None:
         provider = EnsembleProvider()
-        litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": provider})  # type: ignore[typeddict-item]
+        litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": provider})
     provider.add({**(ensembles or {}), **named}, response_formats=response_formats)
 
 
@@ -169,11 +166,11 @@ class EnsembleProvider:
 
 
 def __getattr__(name: str) -> Any:
+    # Made when LiteLLM's proxy reads its configuration, so that what is wrong keeps it from starting.
     if name != "proxy":
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    globals()["proxy"] = made = _from_environment()
-    return made
+    return _from_environment()
 
 
 def _from_environment() -> EnsembleProvider:
@@ -199,8 +196,6 @@ def _from_environment() -> EnsembleProvider:
 
 def _announce(ensembles: Mapping[str, Ensemble]) -> None:
     """Tell LiteLLM what they can do: frameworks ask it before they send a schema."""
-    import litellm
-
     about = {
         "litellm_provider": PROVIDER,
         "mode": "chat",
@@ -208,7 +203,7 @@ def _announce(ensembles: Mapping[str, Ensemble]) -> None:
         "supports_function_calling": True,
         "supports_tool_choice": True,
     }
-    litellm.register_model({f"{PROVIDER}/{name}": about for name in ensembles})
+    load().litellm.register_model({f"{PROVIDER}/{name}": about for name in ensembles})
 
 
 def _asks(ensemble: Ensemble) -> list[Processor]:
