@@ -206,6 +206,7 @@ async def test_an_answer_that_was_cut_off_is_told_as_one() -> None:
         ({"tools": [TOOL], "tool_choice": "auto"}, "chooses no tools"),
         ({"tools": [TOOL, {**TOOL, "function": {"name": "x"}}], "tool_choice": "required"}, "chooses no tools"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "chooses no tools"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "chooses no tools"),
         ({"functions": [TOOL["function"]]}, "'functions' is not supported"),
         ({"response_format": {"type": "json_schema"}}, "not understood"),
         ({"response_format": {"type": "xml"}}, "not understood"),

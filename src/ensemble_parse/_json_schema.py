@@ -103,7 +103,9 @@ class _Object(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def with_nulls_(cls, data: Any) -> Any:
-        return {**dict.fromkeys(cls.null_), **data} if cls.null_ and isinstance(data, dict) else data
+        if not isinstance(data, dict) or not cls.null_:
+            return cast("Any", data)
+        return {**dict.fromkeys(cls.null_), **cast("dict[str, Any]", data)}
 
     @model_serializer(mode="wrap")
     def without_absent_(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

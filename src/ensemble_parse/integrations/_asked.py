@@ -63,16 +63,15 @@ def _forced_tool(given: Mapping[str, Any]) -> Mapping[str, Any] | None:
     choice: Any = given.get("tool_choice")
     if not given.get("tools") or choice == "none":
         return None
-    tools: dict[str, Any] = {
-        tool["function"]["name"]: tool["function"] for tool in given["tools"] if "function" in tool
-    }
+    functions: list[dict[str, Any]] = [tool.get("function") or {} for tool in given["tools"]]
+    tools = {function.get("name"): function for function in functions}
     if isinstance(choice, Mapping):
-        named = cast("Mapping[str, Any]", choice)
+        named = cast("dict[str, Any]", choice)
         name = named.get("function", named).get("name")
-        if name in tools:
+        if name and name in tools:
             return tools[name]
-    elif choice in {"required", "any"} and len(tools) == len(given["tools"]) == 1:
-        return next(iter(tools.values()))
+    elif choice in {"required", "any"} and len(functions) == 1 and functions[0].get("name"):
+        return functions[0]
     message = (
         "an ensemble decides on the fields of one answer and chooses no tools: force one with 'tool_choice', or give "
         "'response_format'"
@@ -85,39 +84,30 @@ def _wanted(wanted: Any, known: Mapping[str, Any]) -> Any:
         return str
     if not isinstance(wanted, Mapping):
         return wanted  # a type, from a version of LiteLLM that passes it on
-    kind: Any = wanted.get("type")
-    if kind == "text":
-        return str
-    if kind == "json_object":
-        schema = wanted.get("response_schema")
-        return dict[str, Any] if schema is None else _type(schema, "Answer", known)
-    try:
-        if kind == "json_schema":
-            told = wanted["json_schema"]
-            return _type(told["schema"], told.get("name") or "Answer", known)
-    except (KeyError, TypeError):
-        pass
-    message = (
-        "response_format is not understood: give {'type': 'json_schema', 'json_schema': {'name': ..., 'schema': ...}}, "
-        "{'type': 'json_object'} or {'type': 'text'}"
-    )
-    raise ConfigurationError(message)
+    match cast("dict[str, Any]", wanted):
+        case {"type": "text"}:
+            return str
+        case {"type": "json_object", "response_schema": schema} if schema:
+            return _type(schema, "Answer", known)
+        case {"type": "json_object"}:
+            return dict[str, Any]
+        case {"type": "json_schema", "json_schema": {"schema": schema, **told}}:
+            return _type(schema, str(told.get("name") or "Answer"), known)
+        case _:
+            message = (
+                "response_format is not understood: give {'type': 'json_schema', 'json_schema': {'name': ..., "
+                "'schema': ...}}, {'type': 'json_object'} or {'type': 'text'}"
+            )
+            raise ConfigurationError(message)
 
 
 def _type(schema: Any, name: str, known: Mapping[str, Any]) -> Any:
     from ensemble_parse._json_schema import type_of
 
+    made = type_of(schema, name)
     ours = known.get(name)
-    if ours is not None and isinstance(schema, Mapping) and _properties(schema) == _properties(_schema(ours)):
-        return ours
-    return type_of(schema, name)
+    return ours if ours is not None and _properties(ours) == _properties(made) else made
 
 
-def _schema(type_: Any) -> Mapping[str, Any]:
-    return response_format(type_).schema
-
-
-def _properties(schema: Mapping[str, Any]) -> set[str]:
-    if isinstance(reference := schema.get("$ref"), str):
-        schema = schema.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
-    return set(schema.get("properties", ()))
+def _properties(type_: Any) -> set[str]:
+    return {*response_format(type_).schema.get("properties", ())}

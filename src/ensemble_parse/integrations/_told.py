@@ -119,7 +119,8 @@ def error(failure: EnsembleError, model: str) -> Exception:
     made: Any = kind(**about) if kind is exceptions.Timeout else kind(**about, response=response)
     made.num_retries = 0  # LiteLLM's router reads it
     made.headers = {"x-should-retry": "false"}  # and the OpenAI clients this
-    return made
+    told: Exception = made
+    return told
 
 
 def _status(failure: EnsembleError) -> int:

@@ -23,7 +23,7 @@ import importlib
 import os
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, unquote
 
 from ensemble_parse._client._libraries import load
@@ -180,18 +180,19 @@ def _from_environment() -> EnsembleProvider:
         message = f"{ENSEMBLES}={where!r}: name a mapping of ensembles, as 'package.module:name'"
         raise ConfigurationError(message)
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found: object = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as missing:
         message = f"{ENSEMBLES}={where!r}: {missing}"
         raise ConfigurationError(message) from missing
+    kind = type(found).__name__
     if isinstance(found, EnsembleProvider):
         return found
     if isinstance(found, Ensemble):
         found = {found.name: found}
     if not isinstance(found, Mapping) or not found:
-        message = f"{ENSEMBLES}={where!r}: it is a {type(found).__name__}; name a mapping of ensembles"
+        message = f"{ENSEMBLES}={where!r}: it is a {kind}; name a mapping of ensembles"
         raise ConfigurationError(message)
-    return EnsembleProvider(found)
+    return EnsembleProvider(cast("Mapping[str, Ensemble]", found))
 
 
 def _announce(ensembles: Mapping[str, Ensemble]) -> None:
