@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, model_validator
 from tenacity import wait_none
 
-from ensemble_parse import Ensemble, Processor, ProviderError, Refused, RetryPolicy, Truncated
+from ensemble_parse import BudgetExceeded, Ensemble, Processor, ProviderError, Refused, RetryPolicy, Truncated
 from ensemble_parse.integrations.litellm import EnsembleProvider
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 
@@ -69,6 +69,7 @@ ENSEMBLES: Final = {
     ),
     "gone": failing(ConnectionError(), attempts=2),
     "late": failing(TimeoutError()),
+    "spent": failing(BudgetExceeded("the budget is spent")),
     "limited": failing(_provider_error(429)),
     "forbidden": failing(_provider_error(401)),
     "mixed": Ensemble(

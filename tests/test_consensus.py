@@ -705,3 +705,15 @@ def test_a_list_too_short_for_its_type() -> None:
     decision = consensus([["a", "b"], ["a", "c"], ["d", "a"]], response_format=type_)
     assert decision.output == ["a", "b"]
     assert decision.verdicts[""].how == "repaired"
+
+
+def test_exactly_half_is_no_majority() -> None:
+    """Two of the four who have an item are no majority of them, in whatever fractions their weights are counted."""
+
+    class Row(BaseModel):
+        key: int
+        value: str
+
+    said = [[Row(key=1, value=each)] for each in ("x", "x", "y", "z")] + [[], [], []]
+    decision = consensus(said, response_format=list[Row], rules={"": Items(key="key")})
+    assert decision.verdicts["[0].value"].how == "plurality"

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from ensemble_parse import Decision, Ensemble, Judge, Processor, RetryPolicy
 from ensemble_parse.testing import FunctionClient, ScriptedClient
@@ -109,7 +109,7 @@ async def test_it_is_not_asked_for_nothing(candidates: list[str]) -> None:
     "fault", [Status(500), Status(401), Refusal(), Text("hm"), Hang()], ids=lambda each: repr(each)[:12]
 )
 async def test_a_failed_judge_loses_nothing(server: Loopback, fault: Any) -> None:
-    """Fallbacks judge in turn, then the plurality decides; the result says so and is never a silent guess."""
+    """Fallbacks judge in turn, then the vote decides; the result says so and is never a silent guess."""
     disagree(server)
     server.on("judge", fault)
     server.on("second", Answer({"reasoning": "", "answer": C}))
@@ -123,7 +123,7 @@ async def test_a_failed_judge_loses_nothing(server: Loopback, fault: Any) -> Non
     server.on("gemini-2.5-flash", Answer(B))
     result = await Ensemble(PROCESSORS, Judge(first)).run("Which?", Verdict)
     assert result.output.label == "bravo"
-    assert result.decision.method == "plurality"
+    assert result.decision.method == "vote"
     assert result.status == "degraded"
 
 
@@ -172,7 +172,7 @@ async def test_an_answer_cannot_leave_its_place(attack: str) -> None:
 
 
 async def test_the_judge_may_have_no_time() -> None:
-    """A judge that does not answer by the deadline leaves the decision to the plurality, and the result says so."""
+    """A judge that does not answer by the deadline leaves the decision to the vote, and the result says so."""
 
     async def say(call: ModelCall[Any]) -> int:
         if "judge" in call.processor:
@@ -198,3 +198,50 @@ async def test_fallbacks_of_fallbacks_judge(server: Loopback) -> None:
     result = await Ensemble(PROCESSORS, judge).run("Which?", Verdict)
     assert result.decision.by == "judge openai/third"
     assert [reason.kind for reason in result.decision.reasons] == ["judge failed", "judge failed"]
+
+
+async def test_the_same_candidates_are_judged_in_the_same_words() -> None:
+    """What a judge is sent follows from what is judged, so that its answers can be kept, and told again."""
+    sent: dict[str, set[str]] = {}
+
+    def say(call: ModelCall[Any]) -> Any:
+        if "judge" not in call.processor:
+            return {"label": call.model, "score": 1}
+        sent.setdefault(str(call.messages[0]["content"]), set()).add(str(call.messages[-1]["content"]))
+        return json.dumps({"reasoning": "", "answer": {"label": "m/a", "score": 1}})
+
+    ensemble = Ensemble(["m/a", "m/b", "m/c"], Judge("m/judge"), client=FunctionClient(say))
+    seeds = [(await ensemble.run(text, Verdict)).decision.seed for text in ("one", "one", "two", "one")]
+    assert [len(each) for each in sent.values()] == [1, 1]
+    assert seeds[0] == seeds[1] == seeds[3] != seeds[2]
+
+
+async def test_as_many_candidates_as_there_are() -> None:
+    """There are more names for options than letters."""
+    seen: list[int] = []
+
+    def say(call: ModelCall[Any]) -> Any:
+        if "judge" not in call.processor:
+            return {"label": call.model, "score": 1}
+        brief = str(call.messages[-1]["content"])
+        blocks = re.findall(r"letter='(\w+)'>\n(.*?)\n</answer-", brief, re.DOTALL)
+        seen.append(len(blocks))
+        letter = next(letter for letter, block in blocks if json.loads(block)["answer"]["label"] == "m/29")
+        return json.dumps({"reasoning": "", "answer": letter})
+
+    names = [f"m/{number}" for number in range(30)]
+    judge = Judge("m/judge", mode="select")
+    result = await Ensemble(names, judge, client=FunctionClient(say)).run("Which?", Verdict)
+    assert seen == [30]
+    assert result.output.label == "m/29"
+
+
+async def test_answers_that_differ_in_what_is_hidden() -> None:
+    """Two secrets look alike when they are dumped, and are two answers for all that."""
+
+    class Login(BaseModel):
+        password: SecretStr
+
+    client = ScriptedClient({"m/a": [{"password": "one"}], "m/b": [{"password": "two"}], "m/judge": [TimeoutError()]})
+    result = await Ensemble(["m/a", "m/b"], Judge("m/judge"), client=client).run("Which?", Login)
+    assert [reason.kind for reason in result.decision.reasons] == ["judge failed", "undecided"]

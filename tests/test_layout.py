@@ -46,10 +46,13 @@ ORDER = [
     "_consensus._cohere",
     "_consensus._verdicts",
     "_consensus._contests",
+    "_consensus._settled",
     "_consensus._survey",
     "_consensus",
     "_messages",
     "_retry",
+    "_budget",
+    "_limits",
     "_client._protocol",
     "_client._modes",
     "_client._faults",
@@ -62,6 +65,7 @@ ORDER = [
     "_arbiter",
     "_judge",
     "_schedule",
+    "_events",
     "_sync",
     "_again",
     "_stored",
@@ -70,6 +74,12 @@ ORDER = [
     "_ensemble",
     "",
     "testing",
+    "_config_toml",
+    "_config_values",
+    "_config_tables",
+    "_config_format",
+    "_config_overrides",
+    "config",
     "compat",
     "_local_weights",
     "_local_serve",
@@ -85,15 +95,10 @@ ORDER = [
     "integrations.litellm",
     "cli",
 ]
-# Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
-DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
-PUBLIC = [
-    "compat",
-    "integrations.litellm",
-    "local",
-    "openai",
-    "testing",
-]  # `demo` and `cli` are reached by the command alone
+# Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
+# when it is asked to.
+DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
+PUBLIC = ["compat", "config", "integrations.litellm", "local", "openai", "testing"]  # not `demo` and `cli`
 HEAVY = {
     "numpy",
     "scipy",

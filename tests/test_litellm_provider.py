@@ -32,8 +32,9 @@ FORCED = {"type": "function", "function": {"name": "Invoice"}}
 
 @pytest.fixture(autouse=True)
 def provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give LiteLLM our handler, and take it away again."""
-    monkeypatch.setattr(litellm, "custom_provider_map", [{"provider": "ensemble", "custom_handler": PROVIDER}])
+    """Give LiteLLM a handler of ours, and take it away again."""
+    handler = EnsembleProvider(ENSEMBLES, response_formats=[Invoice])
+    monkeypatch.setattr(litellm, "custom_provider_map", [{"provider": "ensemble", "custom_handler": handler}])
     monkeypatch.setattr(litellm, "suppress_debug_info", True)
 
 
@@ -62,6 +63,13 @@ async def test_a_typed_answer(wanted: Any) -> None:
     told = completion.ensemble["verdicts"]["number"]
     assert (told["how"], told["supporters"]) == ("majority", ("a/a", "c/c"))
     assert completion.ensemble["status"] == "complete"
+
+
+async def test_a_class_may_come_as_it_is() -> None:
+    """LiteLLM turns classes into schemas before it calls; what calls the handler itself need not."""
+    given: Any = {"optional_params": {"response_format": Invoice}, "logging_obj": ENSEMBLES["invoices"]}
+    completion = await PROVIDER.acompletion("invoices", MESSAGES, litellm.ModelResponse(), **given)
+    assert json.loads(completion.choices[0].message.content) == INVOICE
 
 
 async def test_a_text_without_a_response_format() -> None:
@@ -159,6 +167,7 @@ async def test_usage_and_cost_are_those_of_all(server: Loopback) -> None:
         ("invalid", litellm.BadGatewayError, 502),
         ("gone", litellm.ServiceUnavailableError, 503),
         ("late", litellm.Timeout, 408),
+        ("spent", litellm.RateLimitError, 429),
         ("limited", litellm.RateLimitError, 429),
         ("forbidden", litellm.AuthenticationError, 401),
         ("mixed", litellm.ServiceUnavailableError, 503),
@@ -270,7 +279,18 @@ def test_circles_are_refused_when_they_are_made() -> None:
         register({"two": Ensemble(["ensemble/three"]), "three": Ensemble(["a/a"], "ensemble/two")})
     with pytest.raises(ConfigurationError, match="give an Ensemble"):
         register(four=Vote())  # type: ignore[arg-type]
-    assert not {"one", "two", "three", "four"} & PROVIDER.ensembles.keys()
+    assert litellm.custom_provider_map[0]["custom_handler"].ensembles.keys() == ENSEMBLES.keys()  # type: ignore[attr-defined]
+
+
+async def test_who_asks_is_told_to_what_may_lead_back(server: Loopback) -> None:
+    """A request to what may be a proxy says which ensemble asked, beside its other headers; others do not."""
+    back: dict[str, Any] = {"api_base": f"{server.url}/v1", "extra_headers": {"x-own": "1"}}
+    register({"a,b": Ensemble([Processor("openai/gpt-5-mini", **back)]), "away": Ensemble(["openai/gpt-5-mini"])})
+    await ask("a,b", seed=1)
+    await ask("away", seed=1)
+    told, untold = ({name.lower(): value for name, value in each.headers.items()} for each in server.requests)
+    assert (told["x-ensemble-parse-trail"], told["x-own"]) == ("a%2Cb", "1")
+    assert "x-ensemble-parse-trail" not in untold
 
 
 async def test_circles_that_nobody_can_see_end_at_once() -> None:
@@ -301,14 +321,19 @@ async def test_register_adds_to_what_is_there(monkeypatch: pytest.MonkeyPatch) -
     ("value", "names"),
     [
         ("tests.proxied:ENSEMBLES", {*ENSEMBLES}),
-        ("tests.proxied:PROVIDER", {*PROVIDER.ensembles}),
+        ("tests.proxied:PROVIDER", {*ENSEMBLES}),
         ("tests.proxied:ONE", {"invoices"}),
+        ("ensembles.toml", {"x", "y"}),
     ],
 )
 def test_the_proxys_ensembles_come_from_the_environment(
-    value: str, names: set[str], monkeypatch: pytest.MonkeyPatch
+    value: str, names: set[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A mapping, one ensemble under its own name, or a whole provider."""
+    """A mapping, one ensemble under its own name, a whole provider, or a file."""
+    (tmp_path / "ensembles.toml").write_text(
+        "[ensembles.x]\nprocessors = ['openai/gpt-5']\n[ensembles.y]\nprocessors = 3"
+    )
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENSEMBLE_PARSE_ENSEMBLES", value)
     assert {*integration.proxy.ensembles} == names
 
@@ -316,8 +341,9 @@ def test_the_proxys_ensembles_come_from_the_environment(
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (None, "name a mapping"),
-        ("tests.proxied", "name a mapping"),
+        (None, "name a configuration file"),
+        ("tests.proxied", "name a configuration file"),
+        ("nowhere.toml", "nowhere.toml"),
         ("tests.nowhere:X", "No module named"),
         ("tests.proxied:NOTHING", "no attribute"),
         ("tests.proxied:INVOICE", "give an Ensemble"),

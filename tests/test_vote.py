@@ -185,7 +185,7 @@ def candidate(at: int, output: Any, weight: float = 1.0) -> Candidate[Any]:
         ([A, A], 1.0, ()),
         ([A, A], 2.0, ("",)),
         ([A], 1.0, ("",)),
-        ([A, A, C], 1.0, ("vendor", "total", "lines[0].price")),
+        ([A, A, C], 1.0, ("vendor", "total", "lines", "lines[0].price")),
         ([A, A, C], 0.5, ()),
         ([A, B], 0.0, ()),
         ([A, A, A, B], 1.0, ()),

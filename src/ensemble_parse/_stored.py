@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_jsonable_python
 
 from ensemble_parse import _errors
+from ensemble_parse._budget import Spending
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
 from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, Usage, Verdict
@@ -132,10 +133,14 @@ def _shallow(each: Any) -> dict[str, Any]:
 
 
 _TOLD: Final = ("processor", "retryable", "status_code", "retry_after", "refusal", "content_filter", "text")
+_AMOUNTS: Final = ("spent", "needed")
 
 
 def _error(error: ProcessorError) -> dict[str, Any]:
     told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+    for name in _AMOUNTS:
+        if isinstance(amount := getattr(error, name, None), Spending):
+            told[name] = dataclasses.asdict(amount)
     return {"kind": error.kind, "message": str(error), **told, "attempts": [*map(dataclasses.asdict, error.attempts)]}
 
 
@@ -147,6 +152,9 @@ def _failed(data: Mapping[str, Any]) -> ProcessorError:
     for name in _TOLD:
         if name in data:
             setattr(error, name, data[name])
+    for name in _AMOUNTS:
+        if name in data:
+            setattr(error, name, Spending(**data[name]))
     return error
 
 

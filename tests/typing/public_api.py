@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, wait_fixed
 
 from ensemble_parse import (
+    Budget,
     Candidate,
     Case,
     Decision,
@@ -17,8 +18,10 @@ from ensemble_parse import (
     Judge,
     Processor,
     ProcessorError,
+    RateLimit,
     Result,
     RetryPolicy,
+    Spending,
     Verdict,
 )
 from ensemble_parse.local import LocalModel, local_models
@@ -54,10 +57,26 @@ def settings() -> None:
     Ensemble(["a/b", Processor("c/d", weight=2, n=3, temperature=0.8)], decision_maker="e/f", deadline=60)
     Ensemble(3, Judge("e/f", mode="select", fallback=["g/h", Judge("i/j")]), max_tokens=100)
     Ensemble(("a/b",), First(), client=ScriptedClient({"a/b": [1]}), examples=[("one", 1)])
+    assert_type(Ensemble.from_config("ensembles.toml", "one", client=ScriptedClient({"a/b": [1]})), Ensemble)
     Processor(retry=RetryPolicy(attempts=4, timeout=20, wait=wait_fixed(1)), mode="tools")
     Processor(retry=AsyncRetrying())
     Ensemble(["a/b"], Last())
     Judge("e/f", mode="vote")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def limits() -> None:
+    """What limits are made of, and what they tell."""
+    budget = Budget(usd=1, tokens=1000, calls=3, unknown_price="allow")
+    with budget.reserve(Spending(usd=None, tokens=10, calls=1)) as reservation:
+        reservation.settle(Spending(usd=0.1))
+    assert_type(budget.spent.usd, float)
+    assert_type(budget.left, dict[str, float])
+    Budget(usd=1, unknown_price="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    limit = RateLimit(requests=500, tokens=100_000, per=60)
+    turn = await limit.acquire(900)
+    limit.settle(turn, 600)
+    limit.slow_down(turn, 2.5)
+    assert_type(limit.share, float)
 
 
 async def answers(ensemble: Ensemble) -> None:

@@ -1,4 +1,4 @@
-"""What is disputed: the questions an arbiter is asked, and those that an outstanding answer could still turn."""
+"""What is disputed: the questions an arbiter is asked."""
 
 from __future__ import annotations
 
@@ -124,20 +124,3 @@ def _disputed(ballot: Ballot) -> bool:
     if isinstance(dissent, MustAgree) or ballot.standing in ("rule", "ignored"):
         return False
     return ballot.standing != "majority" or isinstance(dissent, AskJudge)
-
-
-def unsettled(poll: Poll, outcome: Outcome, panel: Panel, outstanding: float) -> Iterator[str]:
-    """Yield the paths whose winner candidates of this weight could still change; long text, which is no vote, aside."""
-    for path, each, *_ in questions(poll, outcome):
-        if isinstance(each, Ballot):
-            if each.standing == "rule":
-                lead = 0.0
-            elif each.standing in ("similarity", "ignored"):
-                continue
-            else:
-                lead = each.options[0].weight - (each.options[1].weight if len(each.options) > 1 else 0.0)
-        else:
-            # Nobody has said anything else yet; new values and new items start from nothing.
-            lead = panel.weight(each.voters)
-        if panel.share(lead) <= panel.share(outstanding):
-            yield path

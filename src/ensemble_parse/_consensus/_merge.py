@@ -125,10 +125,9 @@ def _length(value: object) -> int:
 
 def _standing(node: Node, asked: Asked, options: Sequence[Option]) -> Standing:
     panel = asked.panel
-    lead = panel.share(options[0].weight)
     if isinstance(node.rules.get("dissent"), MustAgree) and len(options) > 1:
         return "undecided"
-    if 2 * lead > panel.share(panel.weight(asked.voters)):
+    if panel.share(2 * options[0].weight) > panel.share(panel.weight(asked.voters)):
         return "majority"
     return "undecided" if tied(panel, options) else "plurality"
 
@@ -199,7 +198,7 @@ def _items(node: Collected, asked: Asked) -> Poll:
         members.append(Member(having, poll, _presence(node, asked, having, below)))
     if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):
         return Agreed(node, voters, said[0])
-    return Members(node, place, voters, said, members, _in_line(voters, slots) if node.ordered else None)
+    return Members(node, place, voters, said, members, _in_line(voters, slots))
 
 
 def _entries(node: Table, asked: Asked) -> Poll:
@@ -217,7 +216,7 @@ def _entries(node: Table, asked: Asked) -> Poll:
         members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
     if _settled(members) and all(each.step in said[0] for each in members):
         return Agreed(node, voters, said[0])
-    return Members(node, place, voters, said, members)
+    return Members(node, place, voters, said, members, voters)
 
 
 def _settled(members: Sequence[Member]) -> bool:

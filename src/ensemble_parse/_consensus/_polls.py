@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ensemble_parse._consensus._node import Collected
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ensemble_parse._consensus._node import Collected, Node, Record, Step, Table, Union
+    from ensemble_parse._consensus._node import Node, Record, Step, Table, Union
     from ensemble_parse._consensus._vote import Option
 
 Place: TypeAlias = "tuple[object, ...]"
@@ -110,7 +112,7 @@ class Members:
     Attributes:
         values: what each voter says.
         members: every item that anybody has, in order.
-        ordered: the voters whose items stand in that order, where order counts; ``None`` where it does not.
+        in_line: the voters whose items stand in that order.
     """
 
     node: Collected | Table
@@ -118,7 +120,12 @@ class Members:
     voters: tuple[int, ...]
     values: Sequence[Any]
     members: Sequence[Member]
-    ordered: tuple[int, ...] | None = None
+    in_line: tuple[int, ...]
+
+    @property
+    def ordered(self) -> tuple[int, ...] | None:
+        """The voters in line where order counts; ``None`` where it does not."""
+        return self.in_line if isinstance(self.node, Collected) and self.node.ordered else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ensemble_parse._consensus._annotations import unwrapped
 from ensemble_parse._consensus._cohere import Outcome
-from ensemble_parse._consensus._contests import Contest, Question, contests, questions, unsettled
+from ensemble_parse._consensus._contests import Contest, Question, contests, questions
 from ensemble_parse._consensus._merge import survey
 from ensemble_parse._consensus._node import Leaf, Record
 from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
+from ensemble_parse._consensus._settled import Bar, unsettled
 from ensemble_parse._consensus._shape import shape
+from ensemble_parse._consensus._values import same
 from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError
@@ -64,6 +66,14 @@ class Survey(Generic[T]):
         self._poll = survey(node, self._panel, range(len(said)), [(each,) for each in said] if wrapped else said)
         self._wrapped = wrapped
 
+    def distinct(self) -> list[Candidate[T]]:
+        """The first of each different answer, in order; what is only spelled differently is different here."""
+        first: list[Candidate[T]] = []
+        for candidate in self.candidates:
+            if not any(same(candidate.output, each.output) for each in first):
+                first.append(candidate)
+        return first
+
     def contests(self, choices: Mapping[Place, int] | None = None) -> tuple[Contest, ...]:
         """List what has no majority, with the distinct values that are said and by whom.
 
@@ -71,13 +81,22 @@ class Survey(Generic[T]):
         """
         return tuple(contests(self._poll, Outcome(self._panel, choices), self._panel, self._names))
 
-    def unsettled(self, outstanding: float) -> tuple[str, ...]:
-        """List the paths whose winner candidates of this weight could still change; none: the decision is settled."""
+    def unsettled(self, outstanding: float, *, two: bool = False, arbitrated: bool = False) -> tuple[str, ...]:
+        """List the paths that candidates of this weight could still change; none: the decision is settled.
+
+        Args:
+            outstanding: the weight of all candidates that may still come.
+            two: whether two who agree and lead are enough, whatever may come.
+            arbitrated: whether an arbiter is asked about what has no majority.
+        """
+        if outstanding <= 0:
+            return ()
         outcome = Outcome(self._panel)
         outcome.value(self._poll)
-        repaired = [""] if outstanding > 0 and (outcome.repaired or outcome.standing) else []
-        paths = unsettled(self._poll, outcome, self._panel, outstanding) if outstanding > 0 else ()
-        return tuple(dict.fromkeys([*repaired, *paths]))
+        # Which combination is valid hangs on everything that is said.
+        repaired = [""] if outcome.repaired or outcome.standing else []
+        bar = Bar(outstanding=outstanding, two=two, arbitrated=arbitrated)
+        return tuple(dict.fromkeys([*repaired, *unsettled(self._poll, outcome, self._panel, bar)]))
 
     def decide(self, choices: Mapping[Place, int] | None = None, *, by: str | None = None) -> Decision[T]:
         """Merge what was said into one valid object.

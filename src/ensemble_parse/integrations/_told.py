@@ -11,6 +11,7 @@ import httpx
 from ensemble_parse._client._libraries import load
 from ensemble_parse._errors import (
     AllProcessorsFailed,
+    BudgetExceeded,
     ConfigurationError,
     DeadlineExceeded,
     DecisionError,
@@ -24,7 +25,7 @@ from ensemble_parse._errors import (
 from ensemble_parse._models import Cost, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ensemble_parse._models import Attempt, Result
     from ensemble_parse.integrations._asked import Asked
@@ -45,6 +46,14 @@ _CLASSES: Final = {
 
 class NoSuchEnsemble(ConfigurationError):
     """A request names an ensemble that is not there."""
+
+
+_STATUSES: Final[Mapping[type[EnsembleError], int]] = {
+    NoSuchEnsemble: 404,
+    ConfigurationError: 400,
+    DeadlineExceeded: 408,
+    DecisionError: 422,
+}
 
 
 def fill(response: Any, result: Result[Any], asked: Asked) -> None:
@@ -124,26 +133,20 @@ def error(failure: EnsembleError, model: str) -> Exception:
 
 
 def _status(failure: EnsembleError) -> int:
-    match failure:
-        case NoSuchEnsemble():
-            return 404
-        case ConfigurationError():
-            return 400
-        case DeadlineExceeded():
-            return 408
-        case DecisionError():
-            return 422
-        case AllProcessorsFailed():
-            statuses = {_of_processor(each) for each in failure.errors}
-            return statuses.pop() if len(statuses) == 1 else 503
-        case _:
-            return 503
+    for kind, status in _STATUSES.items():
+        if isinstance(failure, kind):
+            return status
+    errors = failure.errors if isinstance(failure, AllProcessorsFailed) else (failure,)
+    statuses = {_of_processor(each) for each in errors}
+    return statuses.pop() if len(statuses) == 1 else 503
 
 
 def _of_processor(each: Exception) -> int:
     match each:
         case Refused():
             return 400
+        case BudgetExceeded():
+            return 429
         case ProcessorTimeout():
             return 408
         case InvalidOutput():

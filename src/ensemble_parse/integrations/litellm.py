@@ -23,6 +23,7 @@ import importlib
 import os
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, unquote
 
@@ -30,6 +31,7 @@ from ensemble_parse._client._libraries import load
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import AllProcessorsFailed, ConfigurationError, EnsembleError
 from ensemble_parse._sync import run_sync
+from ensemble_parse.config import names
 from ensemble_parse.integrations._asked import asked
 from ensemble_parse.integrations._told import PROVIDER, NoSuchEnsemble, chunk, error, fill, fill_cut_off
 from ensemble_parse.openai import ask
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["ENSEMBLES", "EnsembleProvider", "register"]  # and `proxy`, which is made when it is asked for
 
 ENSEMBLES: Final = "ENSEMBLE_PARSE_ENSEMBLES"
-"""The environment variable that says what ``proxy`` serves, as ``package.module:name``: a mapping of names to
-ensembles, one ensemble, or an ``EnsembleProvider``."""
+"""The environment variable that says what ``proxy`` serves: a configuration file, all of whose ensembles it serves; or
+``package.module:name``, which is a mapping of names to ensembles, one ensemble, or an ``EnsembleProvider``."""
 
 _TRAIL: Final = "x-ensemble-parse-trail"
 _asking: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("asking", default=())
@@ -175,9 +177,11 @@ def __getattr__(name: str) -> Any:
 
 def _from_environment() -> EnsembleProvider:
     where = os.environ.get(ENSEMBLES, "")
+    if Path(where).suffix in {".toml", ".yaml", ".yml"}:
+        return EnsembleProvider({name: Ensemble.from_config(where, name) for name in names(where)})
     module, _, attribute = where.partition(":")
     if not module or not attribute:
-        message = f"{ENSEMBLES}={where!r}: name a mapping of ensembles, as 'package.module:name'"
+        message = f"{ENSEMBLES}={where!r}: name a configuration file, or ensembles as 'package.module:name'"
         raise ConfigurationError(message)
     try:
         found: object = getattr(importlib.import_module(module), attribute)

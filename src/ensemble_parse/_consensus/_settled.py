@@ -1,0 +1,158 @@
+"""What is settled: the questions whose answer no candidate that may still come could change."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._align import comparable
+from ensemble_parse._consensus._contests import questions
+from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union
+from ensemble_parse._consensus._polls import Ballot, Members
+from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from ensemble_parse._consensus._cohere import Outcome
+    from ensemble_parse._consensus._node import Node
+    from ensemble_parse._consensus._polls import Agreed, Poll
+    from ensemble_parse._consensus._vote import Panel
+
+_BY_ALL: Final = (AllOf, AnyOf, Mean, Median, MustAgree, Rule)
+"""Rules under which any single answer counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """What it takes to be settled.
+
+    Attributes:
+        outstanding: the weight of all candidates that may still come.
+        two: whether two who agree and lead are enough, whatever may come.
+        arbitrated: whether an arbiter is asked where there is no majority, so that a lead alone settles nothing.
+    """
+
+    outstanding: float
+    two: bool = False
+    arbitrated: bool = False
+
+
+def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[str]:
+    """Yield the paths that candidates still to come could change; long text, which is no vote, aside."""
+    for path, each, *_ in questions(poll, outcome):
+        if not _settled(each, panel, bar):
+            yield path
+
+
+def _settled(poll: Agreed | Ballot | Members, panel: Panel, bar: Bar) -> bool:
+    if isinstance(poll, Ballot):
+        return poll.standing in ("similarity", "ignored") or (not _by_all(poll.node, bar) and _won(poll, panel, bar))
+    if isinstance(poll, Members):
+        return (
+            not _by_all(poll.node, bar)
+            and _leads(poll.voters, 0.0, poll.voters, panel, bar)
+            and (bar.two or (_in_order(poll, panel, bar) and _paired(poll, panel, bar)))
+        )
+    # Nobody has said anything else yet: new values and new items start from nothing.
+    return not _any_by_all(poll.node, poll.value, bar) and _leads(poll.voters, 0.0, poll.voters, panel, bar)
+
+
+def _won(poll: Ballot, panel: Panel, bar: Bar) -> bool:
+    best, *others = poll.options
+    second = max([each.weight for each in others], default=0.0)
+    if not _leads(best.voters, second, poll.voters, panel, bar):
+        return False
+    if bar.two:
+        return True
+    # Of what is the same the spelling that most use is returned, and that, too, must be beyond change.
+    said = dict(zip(poll.voters, poll.values, strict=True))
+    alike = [voter for voter in best.voters if values.same(said[voter], best.value)]
+    unlike = panel.weight({*best.voters} - {*alike})
+    spelled = not unlike or panel.share(panel.weight(alike) - unlike) > panel.share(bar.outstanding)
+    return spelled and not _bridged(poll)
+
+
+def _in_order(poll: Members, panel: Panel, bar: Bar) -> bool:
+    """Whether the order of the items is beyond change: those who have all of them in it outweigh all others."""
+    inside = [each for each in poll.members if each.presence is None or each.presence.options[0].value]
+    if len(inside) <= 1 or isinstance(poll.node, Table):
+        return True
+    say = [voter for voter in poll.in_line if all(voter in each.voters for each in inside)]
+    return panel.share(panel.weight(say)) > panel.share(
+        panel.weight({*poll.voters} - {*poll.in_line}) + bar.outstanding
+    )
+
+
+def _paired(poll: Members, panel: Panel, bar: Bar) -> bool:
+    """Whether no list still to come can pair the items of others in another way, where likeness pairs them.
+
+    Identical items are never parted. Of all others the worst is assumed: that they are one item in the end, which
+    everybody has who has any, and everybody who is still to come.
+    """
+    node = poll.node
+    if not isinstance(node, Collected) or node.by is not None or not comparable(node):
+        return True
+    all_ = panel.weight(poll.voters) + bar.outstanding
+    counts = {voter: Counter(map(node.item.key, said)) for voter, said in zip(poll.voters, poll.values, strict=True)}
+    firm: dict[Hashable, int] = {}
+    for key in {key for each in counts.values() for key in each}:
+        most = max(each[key] for each in counts.values())
+        firm[key] = max(
+            (
+                number
+                for number in range(1, most + 1)
+                if panel.share(2 * panel.weight(v for v, each in counts.items() if each[key] >= number))
+                > panel.share(all_)
+            ),
+            default=0,
+        )
+    loose = panel.weight(v for v, each in counts.items() if any(each[key] > firm[key] for key in each))
+    return panel.share(2 * (loose + bar.outstanding)) < panel.share(all_)
+
+
+def _leads(voters: Sequence[int], second: float, asked: Sequence[int], panel: Panel, bar: Bar) -> bool:
+    weight = panel.weight(voters)
+    if bar.two:
+        return len(voters) > 1 and panel.share(weight) > panel.share(second)
+    if bar.arbitrated and panel.share(2 * weight) <= panel.share(panel.weight(asked) + bar.outstanding):
+        return False
+    return panel.share(weight - second) > panel.share(bar.outstanding)
+
+
+def _bridged(poll: Ballot) -> bool:
+    """Whether a value between two others could be near both, and join them."""
+    near = poll.node.near if isinstance(poll.node, Leaf) else None
+    if near is None:
+        return False
+    for one, other in itertools.combinations(poll.values, 2):
+        if values.is_number(one) and values.is_number(other):
+            between = (one + other) / 2
+            if one != other and near(one, between) and near(between, other):
+                return True
+        elif not values.same(one, other):
+            return True
+    return False
+
+
+def _by_all(node: Node, bar: Bar) -> bool:
+    return isinstance(node.rules.get("combine"), _BY_ALL) or isinstance(
+        node.rules.get("dissent"), (MustAgree, AskJudge) if bar.arbitrated else MustAgree
+    )
+
+
+def _any_by_all(node: Node, value: Any, bar: Bar) -> bool:
+    """Whether there is such a rule anywhere in a value."""
+    if _by_all(node, bar):
+        return True
+    if isinstance(node, Union):
+        return _any_by_all(node.pick(value), value, bar)
+    if isinstance(node, Record):
+        below = zip([part.node for part in node.parts.values()], node.read(value), strict=True)
+        return any(_any_by_all(each, part, bar) for each, part in below if part is not values.MISSING)
+    if isinstance(node, Collected | Table):
+        return any(_any_by_all(node.item, each, bar) for each in (value.values() if isinstance(node, Table) else value))
+    return False
