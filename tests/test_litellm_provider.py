@@ -19,6 +19,8 @@ from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.proxied import ENSEMBLES, INVOICE, NAMES, PROVIDER, Invoice, failing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ensemble_parse import ModelCall
     from tests.loopback import Loopback
 
