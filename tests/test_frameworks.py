@@ -31,6 +31,7 @@ def test_recipes(server: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with litellm_proxy(tmp_path, server.environment()) as proxy, Snippets() as snippets:
         monkeypatch.setenv("LITELLM_PROXY_API_BASE", proxy.url)
         monkeypatch.setenv("LITELLM_PROXY_API_KEY", proxy.key)
+        monkeypatch.setenv("DSPY_CACHEDIR", str(tmp_path / "dspy"))  # else it remembers the last run
         recipes = [block for block in blocks(PAGE) if block.language == "python"]
         for number, block in enumerate(recipes):
             server.reset()

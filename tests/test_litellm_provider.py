@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import instructor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+LITELLM = tuple(map(int, metadata.version("litellm").split(".")[:2]))
 MESSAGES = [{"role": "user", "content": "What does it say?"}]
 SCHEMA = Invoice.model_json_schema()
 TOOL = {"type": "function", "function": {"name": "Invoice", "parameters": SCHEMA}}
@@ -155,6 +157,8 @@ async def test_usage_and_cost_are_those_of_all(server: Loopback) -> None:
     cost = completion._hidden_params["response_cost"]
     assert cost == pytest.approx(completion.ensemble["cost"]["total"])
     assert cost > 0
+    if LITELLM < (1, 105):
+        return  # it does not read what a stream says that it cost
     stream = await ask("models", response_format={"type": "json_object"}, stream=True)
     whole = litellm.stream_chunk_builder([chunk async for chunk in stream])
     assert whole is not None
