@@ -15,23 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.replay import alternatives, methods, panels, peers, report, runs, sets
+from ensemble_parse import consensus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.replay.methods import Method
 
 ROOT = Path(__file__).resolve().parents[2]
 PANELS, QUICK_PANELS, QUICK_EVERY = 24, 6, 5
-
-
-def library() -> Callable[..., object] | None:
-    """The library's consensus, where it has one."""
-    try:
-        from ensemble_parse import consensus
-    except ImportError:
-        return None
-    return consensus
 
 
 def failures(decide: runs.Decisions) -> list[str]:
@@ -44,7 +36,7 @@ def failures(decide: runs.Decisions) -> list[str]:
     ]
 
 
-def compared(consensus: Callable[..., object] | None) -> runs.Decisions:
+def compared() -> runs.Decisions:
     """Every method that can run here."""
     found: dict[str, Method] = methods.baselines()
     peer = peers.k_llms()
@@ -52,8 +44,7 @@ def compared(consensus: Callable[..., object] | None) -> runs.Decisions:
         print("k-llms 0.0.55 with retab 0.0.45 cannot be imported: left out.", file=sys.stderr)
     else:
         found["k-llms"] = peer
-    if consensus is not None:
-        found[runs.OURS] = methods.Ours(consensus)
+    found[runs.OURS] = methods.Ours(consensus)
     return runs.Decisions(found)
 
 
@@ -97,24 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--alternatives", action="store_true", help="measure other defaults than the library's instead")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file, too")
     chosen = parser.parse_args(arguments)
-    missing = [
-        f for name in chosen.sets for f in sets.SOURCES[name].files if not (chosen.data / f"{f}.jsonl.gz").exists()
-    ]
+    files = dict.fromkeys(f for name in chosen.sets for f in sets.SOURCES[name].files)
+    missing = [f for f in files if not (chosen.data / f"{f}.jsonl.gz").exists()]
     if missing:
         print(f"Skipped: {chosen.data} lacks {', '.join(missing)}; give the folder with --data.", file=sys.stderr)
         return 0
-    consensus = library()
-    if consensus is None:
-        print("ensemble_parse has no consensus: left out.", file=sys.stderr)
-        if chosen.alternatives:
-            return 0
     recordings: list[sets.Recording] = []
     results: list[tuple[sets.Recording, runs.Table]] = []
     raised: list[str] = []
     for name in chosen.sets:
         started = time.perf_counter()
         recording = sets.load(name, chosen.data, every=QUICK_EVERY if chosen.quick else 1)
-        decide = alternatives.methods(consensus, name) if chosen.alternatives and consensus else compared(consensus)
+        decide = alternatives.methods(consensus, name) if chosen.alternatives else compared()
         recordings.append(recording)
         count = QUICK_PANELS if chosen.quick else PANELS
         results += [(recording, table) for table in evaluate(recording, decide, count)]
