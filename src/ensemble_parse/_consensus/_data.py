@@ -25,7 +25,10 @@ def data(value: Any) -> Any:
         value = by_text(value)
     elif value is MISSING:
         value = None
-    return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
+    try:
+        return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
+    except ValueError:  # bytes that are no text
+        return to_jsonable_python(value, by_alias=False, serialize_unknown=True, bytes_mode="base64")
 
 
 def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -194,7 +194,7 @@ def _items(node: Collected, asked: Asked) -> Poll:
         having = tuple(sorted(slot))
         here = [where[voter][slot[voter]] for voter in having]
         below = (*place, at)
-        alike = all([values.spelled_alike(here[0], each) for each in here[1:]])  # noqa: C419 - as above
+        alike = all([values.same(here[0], each) for each in here[1:]])  # noqa: C419 - as above
         poll = Agreed(node.item, having, here[0]) if alike else survey(node.item, panel, having, here, below)
         members.append(Member(having, poll, _presence(node, asked, having, below)))
     if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+import functools
 import math
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -127,23 +130,64 @@ def spelled_alike(left: Any, right: Any) -> bool:
     if left is right:
         return True
     try:
-        return type(left) is type(right) and bool(left == right)
+        # What does not equal itself is not a number, and there is only one way to say so.
+        return type(left) is type(right) and bool(left == right or (left != left and right != right))  # noqa: PLR0124
     except Exception:  # noqa: BLE001 - a user's own __eq__; what cannot be compared is not alike
         return False
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values are one and the same down to the types of their parts: Python's ``[True] == [1]`` is not."""
+    """Whether two values are one and the same down to the types of their parts.
+
+    Python's own equality is not that: ``[True] == [1]``, and a class may leave fields out of it.
+    """
     if left is right:
         return True
     kind = class_of(left)
     if kind is not class_of(right):
         return False
-    if issubclass(kind, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
-    if issubclass(kind, dict):
-        return left.keys() == right.keys() and all(same(each, right[name]) for name, each in left.items())
-    if hasattr(left, "__pydantic_fields__"):
-        extra = same(getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None))
-        return extra and same(left.__dict__, right.__dict__)
-    return spelled_alike(left, right)
+    alike = _PARTED.get(kind) or _parted(kind)
+    return alike(left, right)
+
+
+def _parted(kind: type[object]) -> Callable[[Any, Any], bool]:
+    if issubclass(kind, list | tuple | deque):
+        alike = _same_items
+    elif issubclass(kind, dict):
+        alike = _same_entries
+    elif issubclass(kind, set | frozenset):
+        alike = _same_members
+    elif hasattr(kind, "__pydantic_fields__"):
+        alike = _same_model
+    elif dataclasses.is_dataclass(kind):
+        names = [each.name for each in dataclasses.fields(kind)]
+        alike = functools.partial(_same_fields, names=names)
+    else:
+        alike = spelled_alike
+    _PARTED[kind] = alike
+    return alike
+
+
+def _same_items(left: Any, right: Any) -> bool:
+    return len(left) == len(right) and all(map(same, left, right))
+
+
+def _same_entries(left: Any, right: Any) -> bool:
+    return len(left) == len(right) and all(name in right and same(each, right[name]) for name, each in left.items())
+
+
+def _same_members(left: Any, right: Any) -> bool:
+    return bool(left == right) and {(class_of(each), each) for each in left} == {(class_of(e), e) for e in right}
+
+
+def _same_model(left: Any, right: Any) -> bool:
+    return _same_entries(left.__dict__, right.__dict__) and same(
+        getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None)
+    )
+
+
+def _same_fields(left: Any, right: Any, *, names: Sequence[str]) -> bool:
+    return all(same(getattr(left, name, MISSING), getattr(right, name, MISSING)) for name in names)
+
+
+_PARTED: Final[weakref.WeakKeyDictionary[type, Callable[[Any, Any], bool]]] = weakref.WeakKeyDictionary()
