@@ -7,19 +7,23 @@ valid as it is, bounds that search and ends it.
 
 from __future__ import annotations
 
+import copy
 import heapq
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._data import text_of
 from ensemble_parse._consensus._merge import survey
 from ensemble_parse._consensus._node import Collected
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Parts, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ensemble_parse._consensus._polls import Place, Poll
+    from ensemble_parse._consensus._polls import Member, Place, Poll
     from ensemble_parse._consensus._vote import Panel
 
 TRIALS: Final = 400
@@ -76,12 +80,31 @@ class Outcome:
         """Whether an item is one."""
         return presence is None or bool(presence.options[self.chosen(presence)].value)
 
+    def members(self, poll: Members, path: str) -> dict[str, Member]:
+        """Take the items that are in, by their paths and in the order of them."""
+        inside = [each for each in poll.members if self.inside(each.presence)]
+        if poll.node.kind == "set":
+            inside.sort(key=lambda each: text_of(self.value(each.poll)))
+        return {
+            join(path, at) if each.name is values.MISSING else entry(path, each.name): each
+            for at, each in enumerate(inside)
+        }
+
     def _members(self, poll: Members) -> Any:
         inside = [each for each in poll.members if self.inside(each.presence)]
+        like = poll.values[0]
         if not isinstance(poll.node, Collected):
-            return {each.step: self.value(each.poll) for each in inside}
+            made = {each.name: self.value(each.poll) for each in inside}
+            if type(like) is dict or not isinstance(like, dict):
+                return made
+            same = cast("dict[Any, Any]", copy.copy(like))  # an OrderedDict, a Counter, a defaultdict with its factory
+            same.clear()
+            same.update(made)
+            return same
         items = [self.value(each.poll) for each in inside]
-        kind = cast("Any", type(poll.values[0]))
+        kind = cast("Any", type(like))
+        if isinstance(like, deque):
+            return kind(items, like.maxlen)
         return items if kind is list else kind(items)
 
     def _record(self, poll: Parts) -> Any:

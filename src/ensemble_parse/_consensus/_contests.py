@@ -77,15 +77,13 @@ def questions(poll: Poll, outcome: Outcome, path: str = "", description: str | N
         yield from questions(poll.branches[outcome.chosen(poll.ballot)], outcome, path, description)
     elif isinstance(poll, Members):
         yield Question(path, poll, description=description)
-        at = 0
+        paths = {id(member): below for below, member in outcome.members(poll, path).items()}
         for member in poll.members:
-            inside = outcome.inside(member.presence)
-            below = path if not inside else join(path, at if member.step is None else str(member.step))
+            below = paths.get(id(member), path)
             if member.presence is not None:
                 yield Question(below, member.presence, "item", description, member.poll)
-            if inside:
+            if id(member) in paths:
                 yield from questions(member.poll, outcome, below, description)
-                at += 1
     else:
         for name, each in poll.parts.items():
             part = poll.node.parts[name]

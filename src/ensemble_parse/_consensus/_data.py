@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
-from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def by_text(items: Any) -> list[Any]:
     """Order the members of a set, whose own order changes from one run to the next."""
-    return sorted(items, key=lambda each: (type(each).__name__, repr(each)))
+    return sorted(items, key=text_of)
+
+
+def text_of(item: object) -> tuple[str, str]:
+    """Say by what a member of a set is put in order."""
+    return type(item).__name__, repr(item)
 
 
 def data(value: Any) -> Any:
@@ -48,4 +53,4 @@ def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(node, Table):
         yield path, value
         for name, each in value.items():
-            yield from leaves(node.item, each, join(path, str(name)))
+            yield from leaves(node.item, each, entry(path, name))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import align, in_order
 from ensemble_parse._consensus._data import by_text
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
 from ensemble_parse._rules import AllOf, AnyOf, Ignore, Mean, Median, MustAgree, Rule
@@ -205,9 +205,9 @@ def _items(node: Collected, asked: Asked) -> Poll:
 def _entries(node: Table, asked: Asked) -> Poll:
     panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     found: dict[Any, dict[int, Any]] = {}
-    for voter, each in zip(voters, said, strict=True):
-        for name in each:
-            found.setdefault(node.name.key(name), {}).setdefault(voter, name)
+    for voter, names in zip(voters, by_key(node, said), strict=True):
+        for key, name in names.items():
+            found.setdefault(key, {})[voter] = name
     where = dict(zip(voters, said, strict=True))
     members: list[Member] = []
     for key, names in found.items():
@@ -215,7 +215,7 @@ def _entries(node: Table, asked: Asked) -> Poll:
         poll = survey(node.item, panel, having, [where[voter][names[voter]] for voter in having], below)
         spelled = vote(panel, having, [names[voter] for voter in having], lambda _: None)[0].value
         members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
-    if _settled(members) and all(each.step in said[0] for each in members):
+    if _settled(members) and all(each.name in said[0] for each in members):
         return Agreed(node, voters, said[0])
     return Members(node, place, voters, said, members, voters)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ensemble_parse._consensus._values import MISSING, Key, anything
+from ensemble_parse._consensus._values import MISSING, Key, anything, exact
 from ensemble_parse._rules import Ignore, Rule, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
     from ensemble_parse._rules import FieldRule, Kind, RuleKind
 
@@ -133,6 +134,20 @@ def record_key(node: Record) -> Callable[[Any], Hashable]:
         return tuple([each(said) if each else None for each, said in zip(counted, read(value), strict=True)])
 
     return key
+
+
+def by_key(node: Table, tables: Iterable[Mapping[Any, Any]]) -> list[dict[Hashable, Any]]:
+    """Key the names of several dicts; where one dict has two that are the same, those are taken exactly as they are."""
+    tables = list(tables)
+    keyed: list[dict[Hashable, Any]] = [{node.name.key(name): name for name in each} for each in tables]
+    if all(len(names) == len(table) for names, table in zip(keyed, tables, strict=True)):
+        return keyed
+    counted = [Counter(map(node.name.key, each)) for each in tables]
+    twice = {key for each in counted for key, times in each.items() if times > 1}
+    return [
+        {(exact(name), key) if (key := node.name.key(name)) in twice else key: name for name in each}
+        for each in tables
+    ]
 
 
 def or_absent(key: Key) -> Key:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ensemble_parse._consensus._node import Collected
+from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ensemble_parse._consensus._node import Node, Record, Step, Table, Union
+    from ensemble_parse._consensus._node import Node, Record, Table, Union
     from ensemble_parse._consensus._vote import Option
 
 Place: TypeAlias = "tuple[object, ...]"
@@ -96,13 +97,13 @@ class Member:
         voters: who has it.
         poll: what it is.
         presence: whether it is one at all, ``True`` or ``False``; ``None`` where all have it.
-        step: its key, for a dict.
+        name: its key in a dict; ``MISSING`` for an item of a list or set.
     """
 
     voters: tuple[int, ...]
     poll: Poll
     presence: Ballot | None
-    step: Step = None
+    name: Any = MISSING
 
 
 @dataclass(frozen=True, slots=True, eq=False)

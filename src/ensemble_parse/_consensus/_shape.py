@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._annotations import is_record, unwrapped
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, by_key
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
 from ensemble_parse._consensus._records import record_of
 from ensemble_parse._consensus._rules import check, leaf_rules, merged
@@ -167,7 +167,7 @@ class Compiler:
         name = self.node(keys, path=f"{path} (a key)")
         item = self.node(items, path=f"{path}.*", paths=paths.at("*") if paths else None, dissent=dissent)
         node = Table(type=type_, name=name, item=item, rules=check(rules, "dict", path))
-        node.key = lambda value: frozenset((name.key(key), item.key(each)) for key, each in value.items())
+        node.key = lambda value: frozenset((key, item.key(value[at])) for key, at in by_key(node, [value])[0].items())
         return node
 
     def _union(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ensemble_parse._consensus._cohere import Outcome
-    from ensemble_parse._consensus._polls import Member, Poll
+    from ensemble_parse._consensus._polls import Poll
     from ensemble_parse._consensus._vote import Panel
     from ensemble_parse._models import How
 
@@ -82,12 +82,12 @@ class Verdicts(Mapping[str, Verdict]):
     @property
     def _index(self) -> dict[str, Callable[[], Verdict]]:
         if self._made is None:
-            self._made = dict(self._below(self._poll, "", doubt=False))
+            self._made = dict(self._below(self._poll, "", doubt=None))
         return self._made
 
     def doubtful(self) -> Iterator[tuple[str, Verdict]]:
         """Go through the paths that a person should look at, past those with a majority."""
-        for path, make in self._below(self._poll, "", doubt=False, agreed=False):
+        for path, make in self._below(self._poll, "", doubt=None, agreed=False):
             verdict = make()
             if verdict.how in LOOK:
                 yield path, verdict
@@ -95,23 +95,23 @@ class Verdicts(Mapping[str, Verdict]):
     # -- what there is to say -------------------------------------------------------------------------------------
 
     def _below(  # noqa: C901 - a case for each kind of poll
-        self, poll: Poll, path: str, *, doubt: bool, agreed: bool = True
+        self, poll: Poll, path: str, *, doubt: How | None, agreed: bool = True
     ) -> Iterator[tuple[str, Callable[[], Verdict]]]:
         """Yield every path with the way to its verdict.
 
         Args:
             poll: on the value at the path.
             path: its path.
-            doubt: whether it is undecided that there is anything here at all.
+            doubt: what it is by that there is anything here at all, where it is not by a majority.
             agreed: whether to go into what all agree on, too.
         """
         if isinstance(poll, Agreed):
-            for below, value in leaves(poll.node, poll.value, path) if agreed else ():
+            for below, value in leaves(poll.node, poll.value, path) if agreed or doubt == "undecided" else ():
                 yield below, partial(self._agreed, poll.voters, value, doubt=doubt)
         elif isinstance(poll, Ballot):
             if (
                 agreed
-                or doubt
+                or doubt == "undecided"
                 or self._must_agree
                 or poll.standing != "majority"
                 or poll.place in self._outcome.choices
@@ -122,20 +122,20 @@ class Verdicts(Mapping[str, Verdict]):
         elif isinstance(poll, Fork):
             yield path, partial(self._fork, poll, doubt=doubt)
             chosen = self._outcome.chosen(poll.ballot)
-            doubt = doubt or self._undecided(poll.ballot)
+            doubt = doubt or ("undecided" if self._undecided(poll.ballot) else None)
             for below, verdict in self._below(poll.branches[chosen], path, doubt=doubt, agreed=agreed):
                 if below != path:
                     yield below, verdict
         elif isinstance(poll, Members):
             yield path, partial(self._members, poll, path, doubt=doubt)
-            for below, member in self._inside(poll, path):
-                unsure = doubt or (member.presence is not None and self._undecided(member.presence))
+            for below, member in self._outcome.members(poll, path).items():
+                unsure = doubt or self._without_majority(member.presence)
                 yield from self._below(member.poll, below, doubt=unsure, agreed=agreed)
         else:
             yield from self._parts(poll, path, doubt=doubt, agreed=agreed)
 
     def _parts(
-        self, poll: Parts, path: str, *, doubt: bool, agreed: bool
+        self, poll: Parts, path: str, *, doubt: How | None, agreed: bool
     ) -> Iterator[tuple[str, Callable[[], Verdict]]]:
         standing = self._outcome.standing.get(poll.place)
         if standing is not None:
@@ -149,30 +149,37 @@ class Verdicts(Mapping[str, Verdict]):
         for name, part in poll.parts.items():
             yield from self._below(part, join(path, poll.node.parts[name].step), doubt=doubt, agreed=agreed)
 
-    def _inside(self, poll: Members, path: str) -> Iterator[tuple[str, Member]]:
-        inside = [each for each in poll.members if self._outcome.inside(each.presence)]
-        for at, member in enumerate(inside):
-            yield join(path, at if member.step is None else str(member.step)), member
+    def _without_majority(self, presence: Ballot | None) -> How | None:
+        """Say what an item is by, where no majority has it."""
+        if presence is None:
+            return None
+        if self._undecided(presence):
+            return "undecided"
+        if 2 * self._panel.share(presence.options[self._outcome.chosen(presence)].weight) > 1:
+            return None
+        if presence.place in self._outcome.choices:
+            return "repaired" if presence.place in self._outcome.repaired else "judge"
+        return "rule" if presence.standing == "rule" else self._label
 
     def _undecided(self, ballot: Ballot) -> bool:
         return ballot.standing == "undecided" and ballot.place not in self._outcome.choices and self._label is None
 
     # -- the verdicts ---------------------------------------------------------------------------------------------
 
-    def _agreed(self, voters: tuple[int, ...], value: Any, *, doubt: bool) -> Verdict:
+    def _agreed(self, voters: tuple[int, ...], value: Any, *, doubt: How | None) -> Verdict:
         rest = [(voter, MISSING) for voter in range(len(self._names)) if voter not in voters]
-        how: How = "undecided" if doubt else "majority" if rest else "unanimous"
+        how: How = doubt or ("majority" if rest else "unanimous")
         weight = self._panel.weight(voters)
         margin = self._panel.share(weight - (self._panel.total - weight if rest else 0.0))
         return self._verdict(value, voters, rest, how, margin=margin)
 
-    def _ballot(self, ballot: Ballot, *, doubt: bool) -> Verdict:
+    def _ballot(self, ballot: Ballot, *, doubt: How | None) -> Verdict:
         chosen = ballot.options[self._outcome.chosen(ballot)]
         said = dict(zip(ballot.voters, ballot.values, strict=True))
         others = [(voter, said.get(voter, MISSING)) for voter in range(len(self._names)) if voter not in chosen.voters]
         return self._voted(ballot, chosen.value, chosen.voters, others, doubt=doubt)
 
-    def _shared(self, poll: Shared, *, doubt: bool) -> Verdict:
+    def _shared(self, poll: Shared, *, doubt: How | None) -> Verdict:
         value = poll.ballot.options[self._outcome.chosen(poll.ballot)].value[poll.at]
         said = {voter: each[poll.at] for voter, each in zip(poll.ballot.voters, poll.ballot.values, strict=True)}
         key = poll.node.key(value)
@@ -180,7 +187,7 @@ class Verdicts(Mapping[str, Verdict]):
         others = [(voter, said.get(voter, MISSING)) for voter in range(len(self._names)) if voter not in voters]
         return self._voted(poll.ballot, value, voters, others, doubt=doubt)
 
-    def _fork(self, poll: Fork, *, doubt: bool) -> Verdict:
+    def _fork(self, poll: Fork, *, doubt: How | None) -> Verdict:
         at = self._outcome.chosen(poll.ballot)
         chosen, branch = poll.ballot.options[at], poll.branches[at]
         said = dict(zip(poll.ballot.voters, poll.ballot.values, strict=True))
@@ -190,14 +197,14 @@ class Verdicts(Mapping[str, Verdict]):
             return self._ballot(branch, doubt=doubt)
         return self._voted(poll.ballot, value, chosen.voters, others, doubt=doubt)
 
-    def _members(self, poll: Members, path: str, *, doubt: bool) -> Verdict:
+    def _members(self, poll: Members, path: str, *, doubt: How | None) -> Verdict:
         """Tell who has just these items, whatever they say of them, and which others the rest have and lack."""
-        inside = [*self._inside(poll, path)]
+        inside = self._outcome.members(poll, path).values()
         outside = [each for each in poll.members if not self._outcome.inside(each.presence)]
         rest: list[Said] = [(voter, MISSING) for voter in range(len(self._names)) if voter not in poll.voters]
         voters: list[int] = []
         for voter, value in zip(poll.voters, poll.values, strict=True):
-            same = all(voter in each.voters for _, each in inside) and not any(voter in each.voters for each in outside)
+            same = all(voter in each.voters for each in inside) and not any(voter in each.voters for each in outside)
             if same and (poll.ordered is None or voter in poll.ordered):
                 voters.append(voter)
             else:
@@ -216,7 +223,7 @@ class Verdicts(Mapping[str, Verdict]):
             how = "rule" if poll.node.rules.get("combine") is not None else "majority"
         margin = min((self._lead(each) for each in presences), default=1.0)
         value = self._outcome.value(poll)
-        how = "undecided" if doubt else how
+        how = doubt if doubt == "undecided" else how
         return self._verdict(value, voters, sorted(rest, key=lambda each: each[0]), how, margin=margin, less=less)
 
     def _astray(self, poll: Members) -> bool:
@@ -234,7 +241,7 @@ class Verdicts(Mapping[str, Verdict]):
         voters: Iterable[int],
         others: list[Said],
         *,
-        doubt: bool,
+        doubt: How | None,
     ) -> Verdict:
         chosen = self._outcome.chosen(ballot)
         how: How = ballot.standing
@@ -245,8 +252,8 @@ class Verdicts(Mapping[str, Verdict]):
             how = "repaired" if ballot.place in self._outcome.repaired else "judge"
         elif self._label is not None and (less or how not in ("majority", "rule", "ignored")):
             how = self._label
-        elif doubt:
-            how = "undecided"
+        elif doubt == "undecided":
+            how = doubt
         return self._verdict(value, voters, others, how, margin=self._lead(ballot), less=less, likeness=ballot.likeness)
 
     def _lead(self, ballot: Ballot) -> float:
