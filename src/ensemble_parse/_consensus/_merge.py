@@ -11,6 +11,7 @@ from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import align, in_order
 from ensemble_parse._consensus._data import by_text
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
+from ensemble_parse._consensus._shape import by_class
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
 from ensemble_parse._rules import AllOf, AnyOf, Ignore, Mean, Median, MustAgree, Rule
@@ -18,6 +19,7 @@ from ensemble_parse._rules import AllOf, AnyOf, Ignore, Mean, Median, MustAgree,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ensemble_parse._consensus._node import Part
     from ensemble_parse._consensus._polls import Place, Poll, Standing
 
 LONG: Final = 60
@@ -64,7 +66,8 @@ def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any],
     if isinstance(node, Leaf) or node.whole:
         return _leaf(node, asked)
     if isinstance(node, Record):
-        return _parts(node, asked)
+        open_ = by_class(node, said)
+        return _fork(open_, asked) if open_ else _parts(node, asked)
     if isinstance(node, Collected):
         return _items(node, asked)
     if isinstance(node, Table):
@@ -154,7 +157,7 @@ def _parts(node: Record, asked: Asked) -> Poll:
     given = [node.given(each) for each in said]
     parts: dict[str | int, Poll] = {}
     for (name, part), column in zip(node.parts.items(), columns, strict=True):
-        if part.fresh and not any(names is None or name in names for names in given):
+        if (part.fresh and not any(names is None or name in names for names in given)) or _anew(part, column):
             parts[name] = Agreed(part.node, voters, column[0])
         else:
             parts[name] = survey(part.node, panel, voters, column, (*place, name))
@@ -163,6 +166,14 @@ def _parts(node: Record, asked: Asked) -> Poll:
     if all(type(each) is Agreed for each in parts.values()):
         return Agreed(node, voters, said[0])
     return Parts(node, place, voters, rows, parts)
+
+
+def _anew(part: Part, column: Sequence[Any]) -> bool:
+    """Whether these are defaults made anew for each object: each is another, and so are any two that are made."""
+    if part.factory is None:
+        return False
+    key = part.node.key
+    return len({*map(key, column)}) == len(column) and key(part.factory()) != key(part.factory())
 
 
 def _share(

@@ -58,12 +58,14 @@ class Part:
         step: how its path goes on from the record's.
         node: what it is.
         fresh: whether its default is made anew for each object, so that two defaults are no dissent.
+        factory: makes its default, where an object does not know what it was given.
         description: what its author says it is.
     """
 
     step: Step
     node: Node
     fresh: bool = False
+    factory: Callable[[], Any] | None = None
     description: str | None = None
 
 

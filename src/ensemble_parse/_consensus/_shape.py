@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._annotations import is_record, unwrapped
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, by_key
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
 from ensemble_parse._consensus._records import record_of
 from ensemble_parse._consensus._rules import check, leaf_rules, merged
@@ -24,7 +24,7 @@ from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import FieldRule, Items
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 _AS_IS: Final = (int, bool, dt.date, dt.time, dt.timedelta, uuid.UUID, enum.Enum, bytes)
 _LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
@@ -59,6 +59,21 @@ def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:
         message = f"rules[{unused!r}]: {type_!r} has no such path{did_you_mean(last, compiler.names)}"
         raise ConfigurationError(message)
     return node
+
+
+def by_class(node: Record, said: Sequence[Any]) -> Union | None:
+    """Choose between classes, where somebody's object is of one with more fields than the declared one."""
+    declared = typing.get_origin(node.type) or node.type
+    known = getattr(declared, "__pydantic_fields__", None)
+    others = {values.class_of(each) for each in said} - {declared}
+    if known is None or not others:
+        return None
+    wider = {each: shape(each) for each in others if len(getattr(each, "__pydantic_fields__", ())) > len(known)}
+    if not wider:
+        return None
+    return Union(
+        type=node.type, rules=node.rules, pick=lambda value: wider.get(values.class_of(value), node), key=node.key
+    )
 
 
 class Compiler:
