@@ -263,6 +263,16 @@ def test_misuse(type_: Any, rules: dict[str, Any], message: str) -> None:
     [
         lambda: Text(similar=0),
         lambda: Text(similar=1.5),
+        lambda: Text(similar="0.9"),  # type: ignore[arg-type]
+        lambda: Text(case=0.9),  # type: ignore[arg-type]
+        Tolerance,
+        lambda: Tolerance(abs="0.05"),  # type: ignore[arg-type]
+        lambda: Tolerance(rel=True),
+        lambda: Tolerance(rel=float("nan")),
+        lambda: Items(5),  # type: ignore[arg-type]
+        lambda: Items(["a", 1]),  # type: ignore[list-item]
+        lambda: Items(ordered="yes"),  # type: ignore[arg-type]
+        lambda: Together("one", 2),  # type: ignore[arg-type]
         lambda: Tolerance(rel=-1),
         lambda: Tolerance(abs=float("inf")),
         lambda: Together("one"),
@@ -285,3 +295,27 @@ def test_alike_texts_may_be_optional() -> None:
     decision = consensus(said, weights=[2, 1, 2, 1])
     assert decision.output.text == "the quick brown fox"
     assert decision.verdicts["text"].agreement == pytest.approx(4 / 6)
+
+
+def test_settings_go_by_their_names() -> None:
+    """A number that stands alone does not say which setting it is for."""
+    with pytest.raises(TypeError):
+        Tolerance(0.01)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Text(0.9)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("cents", [100, 125, 200, 9999, 124_000, 12_345_678])
+@pytest.mark.parametrize("kind", [float, Decimal])
+def test_a_tolerance_means_what_is_written(cents: int, kind: Any) -> None:
+    """Numbers a cent apart are equal within a cent, however they look in binary; two cents apart they are not."""
+    one, next_, far = (kind(str(each / 100)) for each in (cents, cents + 1, cents + 2))
+    rules = {"": Tolerance(abs=0.01)}
+    assert consensus([one, next_], rules=rules).method == "unanimous"
+    assert consensus([one, far], rules=rules).review == ("",)
+
+
+def test_a_relative_tolerance_means_what_is_written() -> None:
+    """The same for a share: 0.99 is within one per cent of 1.00."""
+    assert consensus([1.0, 0.99], rules={"": Tolerance(rel=0.01)}).method == "unanimous"
+    assert consensus([1.0, 0.9899], rules={"": Tolerance(rel=0.01)}).review == ("",)

@@ -83,7 +83,8 @@ def _near(told: Tolerance, left: Sequence[Any], right: Sequence[Any]) -> Matrix:
     import numpy as np
 
     a, b = (np.array([float(each) if values.is_number(each) else np.nan for each in side]) for side in (left, right))
-    return np.asarray(np.isclose(a[:, None], b[None, :], rtol=told.rel, atol=told.abs), dtype=np.float64)
+    rel, absolute = float(told.rel) + values.NOISE, float(told.abs)
+    return np.asarray(np.isclose(a[:, None], b[None, :], rtol=rel, atol=absolute), dtype=np.float64)
 
 
 def distances(left: Sequence[int], right: Sequence[int]) -> Matrix:

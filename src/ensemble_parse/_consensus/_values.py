@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 Key: TypeAlias = Callable[[Any], Hashable]
 
 REL: Final = 1e-9  # two computations of one number differ by far less, two numbers on a page by far more
+NOISE: Final = 2**-50  # what is lost in writing decimal numbers as binary ones and subtracting them
 
 
 class Missing:
@@ -66,7 +67,9 @@ def number(value: Any) -> Hashable:
 def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:
     """Whether two numbers are within a tolerance of each other."""
     if isinstance(left, float) or isinstance(right, float):
-        return math.isclose(left, right, rel_tol=rel, abs_tol=absolute)
+        # 1.01 - 1.00 is 0.010000000000000009: binary noise must not decide what a tolerance of 0.01 means.
+        noise = NOISE * max(abs(float(left)), abs(float(right)))
+        return math.isclose(left, right, rel_tol=float(rel) + NOISE, abs_tol=float(absolute) + noise)
     # Whole numbers and decimals are exact: a float on the way would make large ones equal.
     kind = Decimal if isinstance(left, Decimal) or isinstance(right, Decimal) else _fraction
     bound = max(kind(str(rel)) * max(abs(left), abs(right)), kind(str(absolute)))
