@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
@@ -12,6 +10,7 @@ from ensemble_parse._consensus._align import align, in_order
 from ensemble_parse._consensus._data import by_text
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._shape import by_class
+from ensemble_parse._consensus._numbers import mean, median
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
 from ensemble_parse._rules import AllOf, AnyOf, Ignore, Mean, Median, MustAgree, Rule
@@ -104,7 +103,7 @@ def _ruled(node: Node, asked: Asked, options: list[Option]) -> Ballot | None:
         value = combine.function([asked.said[i] for i in order], [weights[i] for i in order])
     elif isinstance(combine, Median | Mean) and values.is_number(options[0].value):
         numbers = [pair for pair in zip(asked.said, weights, strict=True) if values.is_number(pair[0])]
-        value = _median(numbers) if isinstance(combine, Median) else _mean(numbers)
+        value = median(numbers) if isinstance(combine, Median) else mean(numbers)
     else:
         return None
     key = node.key(value)
@@ -255,24 +254,3 @@ def _in_line(voters: tuple[int, ...], slots: Sequence[dict[int, int]]) -> tuple[
     """Who has the items in the order of the slots."""
     line = {voter: [slot[voter] for slot in slots if voter in slot] for voter in voters}
     return tuple(voter for voter, places in line.items() if places == sorted(places))
-
-
-def _median(numbers: list[tuple[Any, float]]) -> Any:
-    numbers = sorted(numbers, key=lambda each: each[0])
-    half, below = sum(weight for _, weight in numbers) / 2, 0.0
-    for at, (value, weight) in enumerate(numbers):
-        below += weight
-        if abs(below - half) <= values.REL * half and not isinstance(value, int):
-            return statistics.mean((value, numbers[at + 1][0]))
-        if below >= half * (1 - values.REL):
-            return value
-    return numbers[-1][0]
-
-
-def _mean(numbers: list[tuple[Any, float]]) -> Any:
-    total = sum(weight for _, weight in numbers)
-    if any(isinstance(value, Decimal) for value, _ in numbers):
-        mean: Any = sum(Decimal(value) * Decimal(str(weight)) for value, weight in numbers) / Decimal(str(total))
-    else:
-        mean = sum(value * weight for value, weight in numbers) / total
-    return round(mean) if all(isinstance(value, int) for value, _ in numbers) else mean

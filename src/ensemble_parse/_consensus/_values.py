@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal
 import enum
 import functools
 import math
@@ -11,6 +12,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
 Key: TypeAlias = Callable[[Any], Hashable]
@@ -66,14 +68,29 @@ def number(value: Any) -> Hashable:
 
 def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:
     """Whether two numbers are within a tolerance of each other."""
+    if isinstance(left, Decimal) or isinstance(right, Decimal):
+        with decimal.localcontext(_WIDE):
+            return _within(Decimal(left), Decimal(right), Decimal(str(rel)), Decimal(str(absolute)))
     if isinstance(left, float) or isinstance(right, float):
+        try:
+            left, right = float(left), float(right)
+        except OverflowError:  # a whole number beyond all floats
+            return False
         # 1.01 - 1.00 is 0.010000000000000009: binary noise must not decide what a tolerance of 0.01 means.
-        noise = NOISE * max(abs(float(left)), abs(float(right)))
+        noise = NOISE * max(abs(left), abs(right))
         return math.isclose(left, right, rel_tol=float(rel) + NOISE, abs_tol=float(absolute) + noise)
-    # Whole numbers and decimals are exact: a float on the way would make large ones equal.
-    kind = Decimal if isinstance(left, Decimal) or isinstance(right, Decimal) else _fraction
-    bound = max(kind(str(rel)) * max(abs(left), abs(right)), kind(str(absolute)))
-    return bool(abs(left - right) <= bound)
+    # Whole numbers are exact: a float on the way would make large ones equal.
+    return _within(left, right, Fraction(str(rel)), Fraction(str(absolute)))
+
+
+def _within(left: Any, right: Any, rel: Any, absolute: Any) -> bool:
+    if left in _INFINITE or right in _INFINITE:
+        return bool(left == right)
+    return bool(abs(left - right) <= max(rel * max(abs(left), abs(right)), absolute))
+
+
+_WIDE: Final = decimal.Context(traps=[], Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+_INFINITE: Final = (Decimal("Infinity"), Decimal("-Infinity"))
 
 
 def is_number(value: object) -> bool:
@@ -84,12 +101,6 @@ def is_number(value: object) -> bool:
 def near_numbers(left: Any, right: Any) -> bool:
     """Whether two values are both numbers, and near."""
     return is_number(left) and is_number(right) and near(left, right)
-
-
-def _fraction(value: str) -> Any:
-    from fractions import Fraction
-
-    return Fraction(value)
 
 
 def anything(value: Any) -> Hashable:
@@ -115,7 +126,7 @@ def exact(value: Any) -> Hashable:
         hash(value)
     except TypeError:
         return class_of(value), repr(value)
-    return class_of(value), value
+    return class_of(value), repr(value) if isinstance(value, float) and math.isnan(value) else value
 
 
 def class_of(value: object) -> type[object]:

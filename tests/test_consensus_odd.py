@@ -1,0 +1,303 @@
+"""The consensus engine on values that are odd but valid: nothing is lost, nothing is made up and nothing crashes."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import itertools
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from typing_extensions import TypedDict
+
+from ensemble_parse import AnyOf, Candidate, ConfigurationError, Mean, Median, Medoid, consensus
+
+INFINITY = Decimal("Infinity")
+
+
+class Point(TypedDict):
+    """A dict of typing_extensions, which is another class than that of typing up to Python 3.12."""
+
+    x: int
+
+
+class Optionally(TypedDict):
+    """One that may be left out."""
+
+    point: NotRequired[Point]
+    n: int
+
+
+class Flags(BaseModel):
+    """A value that Python takes for another."""
+
+    x: bool | int
+
+
+class ById(BaseModel):
+    """Equal by its number alone."""
+
+    number: int
+    text: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ById) and self.number == other.number
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+@dataclasses.dataclass
+class Uncompared:
+    """Equal whatever its second field is."""
+
+    a: int
+    b: int = dataclasses.field(default=0, compare=False)
+
+
+@pytest.mark.parametrize(
+    ("type_", "said", "output"),
+    [
+        (Point | None, [{"x": 1}, None, None], None),
+        (Point | int, [{"x": 1}, {"x": 2}, {"x": 2}], {"x": 2}),
+        (Optionally, [{"n": 1}, {"n": 1, "point": {"x": 1}}, {"n": 1, "point": {"x": 1}}], {"n": 1, "point": {"x": 1}}),
+    ],
+)
+def test_typed_dicts_of_both_kinds_may_be_missing(type_: Any, said: list[Any], output: Any) -> None:
+    """A TypedDict of typing_extensions is a variant like any other on every Python."""
+    assert consensus(said, response_format=type_).output == output
+
+
+def test_keys_that_one_dict_tells_apart_are_two() -> None:
+    """Nothing is lost where keys differ in case alone; where nobody has both, they are one key as ever."""
+    said = [{"CO": 1, "Co": 2}, {"CO": 1, "Co": 3}, {"CO": 1, "Co": 3}]
+    decision = consensus(said, response_format=dict[str, int])
+    assert (decision.output, decision.method) == ({"CO": 1, "Co": 3}, "vote")
+    assert decision.verdicts["Co"].agreement == pytest.approx(2 / 3)
+    assert consensus([{"A": 1}, {"a": 1}, {"A": 2}]).output == {"A": 1}
+
+
+class Open(BaseModel):
+    """It takes anything, and one of its fields has another name outside."""
+
+    model_config = ConfigDict(extra="allow")
+    x: int = Field(alias="y")
+
+
+class OpenDict(TypedDict):
+    """A TypedDict that takes anything."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    a: int
+
+
+@pydantic_dataclass(config=ConfigDict(extra="allow"))
+class OpenData:
+    """A dataclass that takes anything."""
+
+    a: int
+    b: int = 1
+
+
+def test_extras_of_models_differ_in_case() -> None:
+    """What a model was given beyond its fields is a dict like any other."""
+    said = [Open.model_validate({"y": 1, "CO": 1, "Co": at}) for at in (2, 3, 3)]
+    assert consensus(said).output.__pydantic_extra__ == {"CO": 1, "Co": 3}
+
+
+def test_extras_of_dataclasses_and_typed_dicts_are_voted_upon() -> None:
+    """The second and third agree on the extra against the first."""
+    dicts = consensus([{"a": 1, "z": 1}, {"a": 1, "z": 2}, {"a": 1, "z": 2}], response_format=OpenDict)
+    assert (dicts.output, dicts.verdicts["z"].agreement) == ({"a": 1, "z": 2}, pytest.approx(2 / 3))
+    make: Any = OpenData
+    objects = consensus([make(a=1, z=1), make(a=2, z=2), make(a=2, z=1)], response_format=OpenData)
+    assert vars(objects.output) == {"a": 2, "b": 1, "z": 1}
+
+
+def test_an_extra_called_like_a_field_is_not_the_field() -> None:
+    """The field keeps its value and the extra its own, also in a blend."""
+    said = [Open.model_validate({"y": y, "x": 5, "q": q}) for y, q in ((1, 1), (2, 2), (1, 2))]
+    output = consensus([*said[:2], Open.model_validate({"y": 2, "x": 5, "q": 1})]).output
+    assert (output.x, output.__pydantic_extra__) == (2, {"x": 5, "q": 1})
+
+
+@pytest.mark.parametrize(
+    ("said", "output"),
+    [
+        ([[Flags(x=True)], [Flags(x=1)], [Flags(x=1)]], [Flags(x=1)]),
+        ([[ById(number=1, text="a")], [ById(number=1, text="b")], [ById(number=1, text="b")]], "b"),
+        ([[Uncompared(1, 1)], [Uncompared(1, 2)], [Uncompared(1, 2)]], 2),
+    ],
+)
+def test_items_are_compared_by_their_fields(said: list[list[Any]], output: Any) -> None:
+    """What a class calls equal decides nothing: two say otherwise than the first."""
+    decision = consensus(said, response_format=list[type(said[0][0])])  # type: ignore[misc]
+    item: Any = decision.output[0]
+    assert decision.method == "vote"
+    if isinstance(item, Flags):
+        assert item.x is not True
+    else:
+        assert output in (getattr(item, "text", None), getattr(item, "b", None))
+
+
+def test_bytes_that_are_no_text_are_shown_in_base64() -> None:
+    """A verdict is JSON-like whatever the bytes."""
+    verdict = consensus([b"\xff", b"a", b"\xff"]).verdicts[""]
+    assert (verdict.value, verdict.dissenters[0].value) == ("_w==", "a")
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "output", "agreement"),
+    [
+        ([INFINITY, Decimal(1), Decimal(1)], Decimal(1), 2 / 3),
+        ([INFINITY, -INFINITY, INFINITY], INFINITY, 2 / 3),
+        ([Decimal("NaN"), Decimal(1), Decimal(1)], Decimal(1), 2 / 3),
+        ([Decimal("sNaN"), Decimal(1), Decimal(1)], Decimal(1), 2 / 3),
+        ([10**400, 1.5, 1.5], 1.5, 2 / 3),
+        ([Decimal("1e999999"), Decimal(1), 1.0], Decimal(1), 2 / 3),
+    ],
+)
+def test_numbers_beyond_the_usual_are_values_like_others(said: list[Any], output: Any, agreement: float) -> None:
+    """Infinities, what is no number and what no float holds are compared, not computed with."""
+    decision = consensus(said, response_format=Any)
+    assert (decision.output, decision.verdicts[""].agreement) == (output, pytest.approx(agreement))
+
+
+@pytest.mark.parametrize(
+    ("rule", "said", "output"),
+    [
+        (Median(), [float("nan"), 1.0, 3.0], 2.0),
+        (Median(), [Decimal("NaN"), Decimal(1), Decimal(3)], Decimal(2)),
+        (Median(), [Decimal(1), 3.0], Decimal(2)),
+        (Median(), [1.5e308, 1.0e308], 1.25e308),
+        (Median(), [1.0, float("inf")], 1.0),
+        (Mean(), [2**63 + 1, 2**63 + 3, 2**63 + 5], 2**63 + 3),
+        (Mean(), [10**400, 10**400 + 2], 10**400 + 1),
+        (Mean(), [1.5e308, 1.5e308, 1.5e308 + 3e292], 1.5e308 + 1e292),
+        (Mean(), [10**400, 1.0, 2.0], 2.0),
+        (Mean(), [float("nan"), 1.0, 2.0], 1.5),
+        (Mean(), [float("nan"), float("inf")], float("inf")),
+        (Mean(), [Decimal("1.1"), 1.3], Decimal("1.2")),
+    ],
+)
+def test_means_and_medians_are_exact_and_finite_where_there_is_one(rule: Any, said: list[Any], output: Any) -> None:
+    """Nothing overflows, nothing is rounded on the way, and what is no number has no say."""
+    assert consensus(said, response_format=Any, rules={"": rule}).output == output
+
+
+# -- classes -----------------------------------------------------------------------------------------------------------
+
+
+class Base(BaseModel):
+    """What is declared."""
+
+    x: int
+
+
+class Wider(Base):
+    """What is there."""
+
+    y: int
+
+
+class Holder(BaseModel):
+    """It keeps objects of subclasses as they are."""
+
+    held: SerializeAsAny[Base]
+
+
+def test_fields_of_a_subclass_count() -> None:
+    """What the declared class does not know of is no less said."""
+    said = [Holder(held=Wider(x=1, y=y)) for y in (1, 2, 2)]
+    decision = consensus(said)
+    assert decision.output == said[1]
+    assert decision.verdicts["held.y"].agreement == pytest.approx(2 / 3)
+    assert consensus([said[0], Holder(held=Base(x=1)), Holder(held=Base(x=1))]).output.held == Base(x=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [collections.OrderedDict(a=1), collections.OrderedDict(a=1, b=2), collections.OrderedDict(a=2, b=2)],
+        [collections.Counter("aab"), collections.Counter("abb"), collections.Counter("ab")],
+        [collections.defaultdict(int, a=1), collections.defaultdict(int, b=1), collections.defaultdict(int, a=1, b=1)],
+        [collections.deque([1, 2], 5), collections.deque([1], 5), collections.deque([2], 5)],
+    ],
+)
+def test_a_blend_has_its_candidates_class(said: list[Any]) -> None:
+    """Containers keep their class, a defaultdict its factory and a deque its length."""
+    output: Any = consensus(said).output
+    assert type(output) is type(said[0])
+    assert getattr(output, "maxlen", 5) in (5, None)
+    assert getattr(output, "default_factory", int) is int
+
+
+@dataclasses.dataclass
+class Numbered:
+    """Each has a default of its own."""
+
+    a: int
+    ident: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
+    tags: list[str] = dataclasses.field(default_factory=list[str])
+
+
+def test_defaults_made_anew_are_no_dissent_in_dataclasses() -> None:
+    """Idents that nobody gave do not differ; lists, whose default is always the same, are voted upon."""
+    decision = consensus([Numbered(1, tags=["a"]), Numbered(1, tags=["b"]), Numbered(1, tags=["b", "c"])])
+    assert decision.verdicts["ident"].how == "unanimous"
+    assert decision.output.tags == ["b"]
+
+
+def test_paths_of_keys_do_not_collide() -> None:
+    """Keys that are no texts stand without quotes."""
+    said: list[Any] = [{1: 1, "1": 2, None: 3}, {1: 1, "1": 3, None: 4}]
+    decision = consensus(said, response_format=dict[int | str | None, int])
+    assert [*decision.verdicts] == ["", "[1]", '["1"]', "[None]"]
+    assert decision.review == ('["1"]', "[None]")
+
+
+class Frozen(BaseModel):
+    """An item of a set."""
+
+    model_config = ConfigDict(frozen=True)
+    a: int
+    b: int
+
+
+def test_items_of_sets_are_numbered_by_their_text() -> None:
+    """The path of an item says which it is, whatever order a set has."""
+    sets = [{Frozen(a=9, b=1), Frozen(a=1, b=1)}, {Frozen(a=9, b=2), Frozen(a=1, b=1)}, {Frozen(a=9, b=2)}]
+    decision = consensus(sets, response_format=set[Frozen])
+    for at, each in enumerate(sorted(decision.output, key=repr)):
+        assert (decision.verdicts[f"[{at}].a"].value, decision.verdicts[f"[{at}].b"].value) == (each.a, each.b)
+
+
+# -- who said it -------------------------------------------------------------------------------------------------------
+
+
+def test_items_of_a_union_are_the_rules() -> None:
+    """What one of three has is there by the rule, not by a majority."""
+    decision = consensus([["a"], ["a", "b"], ["a"]], rules={"": AnyOf()})
+    assert {path: verdict.how for path, verdict in decision.verdicts.items()} == {
+        "": "rule",
+        "[0]": "unanimous",
+        "[1]": "rule",
+    }
+
+
+def test_everything_undecided_is_for_review() -> None:
+    """An item of which it is undecided whether it is one is listed with its list."""
+    decision = consensus([["a", "b"], ["a"]])
+    undecided = [path for path, verdict in decision.verdicts.items() if verdict.how == "undecided"]
+    assert list(decision.review) == undecided == ["", "[1]"]
+
+
+_ = (itertools, Mapping, Annotated, Literal, NamedTuple, Candidate, ConfigurationError, Medoid)
