@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime as dt
 import itertools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json, SerializeAsAny
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
-from ensemble_parse import AnyOf, Candidate, ConfigurationError, Mean, Median, Medoid, consensus
+from ensemble_parse import (
+    AnyOf,
+    Candidate,
+    Case,
+    ConfigurationError,
+    Decision,
+    DecisionError,
+    Ensemble,
+    First,
+    Mean,
+    Median,
+    Medoid,
+    Unanimous,
+    Vote,
+    consensus,
+)
+from ensemble_parse.testing import ScriptedClient
 
 INFINITY = Decimal("Infinity")
 
@@ -298,6 +315,70 @@ def test_everything_undecided_is_for_review() -> None:
     decision = consensus([["a", "b"], ["a"]])
     undecided = [path for path, verdict in decision.verdicts.items() if verdict.how == "undecided"]
     assert list(decision.review) == undecided == ["", "[1]"]
+
+
+# -- what a validator makes of it --------------------------------------------------------------------------------------
+
+
+Twice = Annotated[int, AfterValidator(lambda value: 2 * value)]
+NotEmpty = Annotated[list[int], Field(min_length=1)]
+
+
+class Row(NamedTuple):
+    """A tuple whose class checks nothing by itself."""
+
+    a: NotEmpty
+    b: str
+
+
+@pytest.mark.parametrize("maker", [Vote(), Unanimous(), Medoid(), First()])
+@pytest.mark.parametrize(
+    ("type_", "answer", "output"),
+    [
+        (Twice, 3, 6),
+        (Annotated[dt.date, BeforeValidator(dt.date.fromisoformat)], "2020-01-01", dt.date(2020, 1, 1)),
+        (Json[list[int]], "[1]", [1]),
+    ],
+)
+def test_what_was_said_is_validated_once(maker: Any, type_: Any, answer: Any, output: Any) -> None:
+    """A validator that makes something else of it each time does not change an answer on which all agree."""
+    client = ScriptedClient({"a/1": [answer], "b/2": [answer]})
+    result = Ensemble(["a/1", "b/2"], maker, client=client).run_sync("Go", type_)
+    assert result.output == output
+
+
+class Blunt:
+    """Somebody's own decision maker, that decides on what nobody said."""
+
+    async def decide(self, candidates: Sequence[Candidate[Any]], case: Case) -> Decision[Any]:
+        """Decide."""
+        del candidates, case
+        return Decision(output=7, method="blunt")
+
+
+def test_a_decision_that_a_validator_crashes_on_is_refused() -> None:
+    """Whatever a validator raises, what was paid for is on the error."""
+    client = ScriptedClient({"a/1": ["2020-01-01"]})
+    type_: Any = Annotated[dt.date, BeforeValidator(dt.date.fromisoformat)]
+    with pytest.raises(DecisionError, match=r"Blunt\.decide decided on something") as caught:
+        Ensemble(["a/1"], Blunt(), client=client).run_sync("Go", type_)
+    assert caught.value.candidates[0].output == dt.date(2020, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("type_", "said"),
+    [
+        (tuple[NotEmpty, str], [([1], "a"), ([2], "a"), ([3], "a")]),
+        (Row, [Row([1], "a"), Row([2], "a"), Row([3], "a")]),
+        (Annotated[int, Field(multiple_of=10), Mean()], [10, 20, 20]),
+        (Annotated[Decimal, Field(decimal_places=1), Median()], [Decimal("1.1"), Decimal("1.2")]),
+    ],
+)
+def test_what_no_class_validates_is_valid(type_: Any, said: list[Any]) -> None:
+    """Tuples, and numbers that a rule made, satisfy the constraints of their type, or are a candidate's."""
+    decision = consensus(said, response_format=type_)
+    assert decision.output in said
+    assert decision.reasons[-1].kind == "repaired"
 
 
 _ = (itertools, Mapping, Annotated, Literal, NamedTuple, Candidate, ConfigurationError, Medoid)

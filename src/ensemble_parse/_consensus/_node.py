@@ -77,6 +77,7 @@ class Record(Node):
         parts: by name.
         read: the parts' values, in order.
         make: an object out of the parts' values by name, validated; raises whatever its validators do.
+        validates: whether ``make`` does.
         given: the names of the parts that an object was given, where it knows; the others have their defaults.
         together: names of parts that are decided as one.
     """
@@ -84,6 +85,7 @@ class Record(Node):
     parts: dict[str | int, Part] = field(default_factory=dict["str | int", Part])
     read: Callable[[Any], Sequence[Any]] = list
     make: Callable[[Mapping[Any, Any]], Any] = dict
+    validates: bool = True
     given: Callable[[Any], set[str] | None] = lambda _: None
     together: tuple[tuple[str, ...], ...] = ()
     kind: Kind = "record"

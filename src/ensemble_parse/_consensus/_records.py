@@ -37,7 +37,7 @@ def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | No
     elif origin is tuple:
         for at, each in enumerate(typing.get_args(node.type)):
             _part(compiler, node, at, each, path, paths, step=at)
-        node.make = _in_order(tuple)
+        node.make, node.validates = _in_order(tuple), False
     elif dataclasses.is_dataclass(origin):
         hints = _hints(node.type)
         for each in dataclasses.fields(origin):
@@ -52,7 +52,7 @@ def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | No
         hints = _hints(node.type)
         for at, name in enumerate(origin._fields):  # the public name of it, in spite of the underscore
             _part(compiler, node, name, hints.get(name, Any), path, paths, step=name if hints else at)
-        node.make = _in_order(origin._make)
+        node.make, node.validates = _in_order(origin._make), False
     node.key = record_key(node)
     _groups(node, origin, path)
 

@@ -17,6 +17,7 @@ from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, Reason, T
+from ensemble_parse._rules import Mean, Median
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +61,7 @@ class Survey(Generic[T]):
         self._names = [each.name for each in self.candidates]
         self._panel = Panel.of([each.weight for each in self.candidates])
         said = [each.output for each in self.candidates]
-        self._must_agree = must_agree
+        self._must_agree, self._type = must_agree, type_
         node, wrapped = _root(type_, said, rules)
         self._said = [(each,) for each in said] if wrapped else said
         self._node, self._wrapped = node, wrapped
@@ -124,6 +125,7 @@ class Survey(Generic[T]):
             verdicts=verdicts,
             review=tuple(path for path, _ in told),
             names=tuple(self._names),
+            response_format=self._type,
         )
 
 
@@ -170,14 +172,19 @@ def _root(
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None,
 ) -> tuple[Node, bool]:
     """Compile the type; what is not validated by a class of its own gets one part around it that validates it."""
-    if type_ is None:
+    told = type_ is not None
+    if not told:
         kinds: set[Any] = {type(each) for each in said}
         type_ = kinds.pop() if len(kinds) == 1 else Any
-        return shape(type_, rules), False
     node = shape(type_, rules)
-    if isinstance(node, Leaf) or (isinstance(node, Record) and unwrapped(type_)[0] is type_):
-        return node, False
-    return around(type_, node), True
+    if isinstance(node, Leaf):
+        # Only a value that nobody said can be one that the type does not take.
+        made = told and isinstance(node.rules.get("combine"), Mean | Median)
+    elif isinstance(node, Record):
+        made = not node.validates or unwrapped(type_)[0] is not type_
+    else:
+        made = told
+    return (around(type_, node), True) if made else (node, False)
 
 
 def _undisputed(question: Question) -> bool:

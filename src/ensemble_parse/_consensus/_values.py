@@ -171,11 +171,12 @@ def _parted(kind: type[object]) -> Callable[[Any, Any], bool]:
         alike = _same_entries
     elif issubclass(kind, set | frozenset):
         alike = _same_members
-    elif hasattr(kind, "__pydantic_fields__"):
-        alike = _same_model
     elif dataclasses.is_dataclass(kind):
         names = [each.name for each in dataclasses.fields(kind)]
-        alike = functools.partial(_same_fields, names=names)
+        extra = getattr(kind, "__pydantic_config__", {}).get("extra") == "allow"
+        alike = _same_objects if extra else functools.partial(_same_fields, names=names)
+    elif hasattr(kind, "__pydantic_fields__"):
+        alike = functools.partial(_same_models, names=[*kind.__pydantic_fields__])
     else:
         alike = spelled_alike
     _PARTED[kind] = alike
@@ -194,10 +195,16 @@ def _same_members(left: Any, right: Any) -> bool:
     return bool(left == right) and {(class_of(each), each) for each in left} == {(class_of(e), e) for e in right}
 
 
-def _same_model(left: Any, right: Any) -> bool:
-    return _same_entries(left.__dict__, right.__dict__) and same(
-        getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None)
-    )
+def _same_models(left: Any, right: Any, *, names: Sequence[str]) -> bool:
+    a, b = left.__dict__, right.__dict__
+    for name in names:  # not all of the dict, where a cached property is kept as well
+        if not same(a.get(name, MISSING), b.get(name, MISSING)):
+            return False
+    return same(getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None))
+
+
+def _same_objects(left: Any, right: Any) -> bool:
+    return _same_entries(vars(left), vars(right))
 
 
 def _same_fields(left: Any, right: Any, *, names: Sequence[str]) -> bool:
