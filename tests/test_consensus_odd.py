@@ -28,8 +28,12 @@ from ensemble_parse import (
     Mean,
     Median,
     Medoid,
+    Text,
+    Together,
+    Tolerance,
     Unanimous,
     Vote,
+    Whole,
     consensus,
 )
 from ensemble_parse.testing import ScriptedClient
@@ -379,6 +383,52 @@ def test_what_no_class_validates_is_valid(type_: Any, said: list[Any]) -> None:
     decision = consensus(said, response_format=type_)
     assert decision.output in said
     assert decision.reasons[-1].kind == "repaired"
+
+
+# -- what is near ------------------------------------------------------------------------------------------------------
+
+A, B, C = 1.0000000001, 1.0000000002, 1.0000000003
+
+
+@Together("amount", "unit")
+class Amount(BaseModel):
+    """Two that hang together."""
+
+    amount: float
+    unit: str
+
+
+class Deep(BaseModel):
+    """A value with parts, voted upon as one."""
+
+    value: Annotated[dict[str, list[float]], Whole()]
+
+
+@pytest.mark.parametrize(
+    ("type_", "said", "rules"),
+    [
+        (list[float], [[A], [B], [C]], {}),
+        (list[float], [[A, 5.0], [5.0, B], [C, 5.0]], {}),
+        (set[float], [{A}, {B}, {C}], {}),
+        (list[float], [[100.0], [100.4], [100.2]], {"[]": Tolerance(rel=0.01)}),
+        (Amount, [Amount(amount=each, unit="kg") for each in (A, B, C)], {}),
+        (Amount, [Amount(amount=each, unit="KG") for each in (100.0, 100.4, 100.2)], {"amount": Tolerance(rel=0.01)}),
+        (Deep, [Deep(value={"a": [each, 2.0]}) for each in (A, B, C)], {}),
+        (list[str], [["colour"], ["color"], ["colours"]], {"": Whole(), "[]": Text(similar=0.7)}),
+    ],
+)
+def test_what_is_near_is_the_same_wherever_it_stands(type_: Any, said: list[Any], rules: Any) -> None:
+    """In lists, in groups and in whole values a hair's breadth is no more dissent than in a field."""
+    decision = consensus(said, response_format=type_, rules=rules)
+    assert decision.output == said[0]
+    assert decision.review == ()
+
+
+def test_one_of_two_is_no_majority_among_six() -> None:
+    """Twice a sixth is a third: rounding does not make a majority of a tie."""
+    said: list[Any] = [{"k": 1}, {"k": 2}, {}, {}, {}, {}]
+    verdict = consensus(said, response_format=dict[str, int], rules={"": AnyOf()}).verdicts["k"]
+    assert (verdict.how, verdict.agreement) == ("undecided", pytest.approx(1 / 6))
 
 
 _ = (itertools, Mapping, Annotated, Literal, NamedTuple, Candidate, ConfigurationError, Medoid)

@@ -41,6 +41,7 @@ ORDER = [
     "_consensus._unions",
     "_consensus._records",
     "_consensus._shape",
+    "_consensus._nearness",
     "_consensus._numbers",
     "_consensus._vote",
     "_consensus._similarity",

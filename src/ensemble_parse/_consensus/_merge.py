@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
@@ -10,6 +11,8 @@ from ensemble_parse._consensus._align import align, in_order
 from ensemble_parse._consensus._data import by_text
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._shape import by_class
+from ensemble_parse._consensus._nearness import near as are_near
+from ensemble_parse._consensus._nearness import near_in, near_in_all
 from ensemble_parse._consensus._numbers import mean, median
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
@@ -18,6 +21,7 @@ from ensemble_parse._rules import AllOf, AnyOf, Ignore, Mean, Median, MustAgree,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ensemble_parse._consensus._nearness import Near
     from ensemble_parse._consensus._node import Part
     from ensemble_parse._consensus._polls import Place, Poll, Standing
 
@@ -42,10 +46,15 @@ class Asked:
     place: Place
 
     def ballot(
-        self, node: Node, options: Sequence[Option], standing: Standing, likeness: float | None = None
+        self,
+        node: Node,
+        options: Sequence[Option],
+        standing: Standing,
+        likeness: float | None = None,
+        near: Near | None = None,
     ) -> Ballot:
         """Put it as a question."""
-        return Ballot(node, self.place, self.voters, self.said, options, standing, likeness)
+        return Ballot(node, self.place, self.voters, self.said, options, standing, likeness, near)
 
 
 def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any], place: Place = ()) -> Poll:
@@ -79,8 +88,8 @@ def _leaf(node: Node, asked: Asked) -> Poll:
     first = asked.said[0]
     if all([values.same(each, first) for each in asked.said]):  # noqa: C419 - most places end here, and a list is faster
         return Agreed(node, asked.voters, first)
-    near = node.near if isinstance(node, Leaf) else None
-    options = vote(asked.panel, asked.voters, asked.said, node.key, near)
+    near = near_in(node)
+    options = vote(asked.panel, asked.voters, asked.said, node.key, near and partial(near, are_near))
     if asked.panel.given is None:
         ruled = _ruled(node, asked, options)
         if ruled is not None:
@@ -89,7 +98,7 @@ def _leaf(node: Node, asked: Asked) -> Poll:
         return asked.ballot(node, options, "ignored")
     if node.kind == "text" and len(options) == len(asked.voters) and min(map(_length, asked.said)) > LONG:
         return asked.ballot(node, options, "similarity", _likeness(options))
-    return asked.ballot(node, options, _standing(node, asked, options))
+    return asked.ballot(node, options, _standing(node, asked, options), near=near)
 
 
 def _ruled(node: Node, asked: Asked, options: list[Option]) -> Ballot | None:
@@ -127,10 +136,10 @@ def _length(value: object) -> int:
 
 def _standing(node: Node, asked: Asked, options: Sequence[Option]) -> Standing:
     panel = asked.panel
-    lead = panel.share(options[0].weight)
+    twice = panel.share(2 * options[0].weight)  # twice a rounded share is none
     if isinstance(node.rules.get("dissent"), MustAgree) and len(options) > 1:
         return "undecided"
-    if 2 * lead > panel.share(panel.weight(asked.voters)):
+    if twice > panel.share(panel.weight(asked.voters)):
         return "majority"
     return "undecided" if tied(panel, options) else "plurality"
 
@@ -185,10 +194,15 @@ def _share(
     at = [order.index(name) for name in names]
     keys = [node.parts[name].node.key for name in names]
     one = replace(asked, said=[tuple([row[i] for i in at]) for row in rows], place=(*asked.place, names))
+    near = near_in_all([node.parts[name].node for name in names])
     options = vote(
-        one.panel, one.voters, one.said, lambda group: tuple([key(each) for key, each in zip(keys, group, strict=True)])
+        one.panel,
+        one.voters,
+        one.said,
+        lambda group: tuple([key(each) for key, each in zip(keys, group, strict=True)]),
+        near and partial(near, are_near),
     )
-    ballot = one.ballot(node, options, _standing(node, one, options))
+    ballot = one.ballot(node, options, _standing(node, one, options), near=near)
     for i, name in enumerate(names):
         parts[name] = Shared(node.parts[name].node, ballot, i)
 

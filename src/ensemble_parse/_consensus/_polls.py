@@ -11,6 +11,7 @@ from ensemble_parse._consensus._values import MISSING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ensemble_parse._consensus._nearness import Near
     from ensemble_parse._consensus._node import Node, Record, Table, Union
     from ensemble_parse._consensus._vote import Option
 
@@ -47,6 +48,7 @@ class Ballot:
         options: what is said, the winner first.
         standing: how the winner won.
         likeness: for long texts, how alike the others are to the winner's on average, from 0 to 1.
+        near: compares two of the values part by part; ``None``: then they are equal or differ.
     """
 
     node: Node
@@ -56,6 +58,7 @@ class Ballot:
     options: Sequence[Option]
     standing: Standing
     likeness: float | None = None
+    near: Near | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

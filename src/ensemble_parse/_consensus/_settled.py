@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._contests import questions
-from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union
+from ensemble_parse._consensus._nearness import bridged
+from ensemble_parse._consensus._node import Collected, Record, Table, Union
 from ensemble_parse._consensus._polls import Ballot, Members
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
 
@@ -80,24 +81,18 @@ def _leads(voters: Sequence[int], second: float, asked: Sequence[int], panel: Pa
     weight = panel.weight(voters)
     if bar.two:
         return len(voters) > 1 and panel.share(weight) > panel.share(second)
-    if bar.arbitrated and 2 * panel.share(weight) <= panel.share(panel.weight(asked) + bar.outstanding):
+    if bar.arbitrated and panel.share(2 * weight) <= panel.share(panel.weight(asked) + bar.outstanding):
         return False
     return panel.share(weight - second) > panel.share(bar.outstanding)
 
 
 def _bridged(poll: Ballot) -> bool:
     """Whether a value between two others could be near both, and join them."""
-    near = poll.node.near if isinstance(poll.node, Leaf) else None
+    near = poll.near
     if near is None:
         return False
-    for one, other in itertools.combinations(poll.values, 2):
-        if values.is_number(one) and values.is_number(other):
-            between = (one + other) / 2
-            if one != other and near(one, between) and near(between, other):
-                return True
-        elif not values.same(one, other):
-            return True
-    return False
+    pairs = itertools.combinations(poll.values, 2)
+    return any(not values.same(one, other) and near(bridged, one, other) for one, other in pairs)
 
 
 def _by_all(node: Node, bar: Bar) -> bool:

@@ -7,6 +7,7 @@ import decimal
 import enum
 import functools
 import math
+import re
 import unicodedata
 import weakref
 from collections import Counter, deque
@@ -40,14 +41,22 @@ MISSING: Final = Missing()
 
 def text(value: str) -> str:
     """Equal after Unicode NFKC, trimmed and collapsed white space and casefolding; everything else counts."""
-    if not value.isascii():
-        value = unicodedata.normalize("NFKC", value)
-    return " ".join(value.split()).casefold()
+    return " ".join(_normal(value).split()).casefold()
 
 
 def text_with_case(value: str) -> str:
     """As ``text``, where upper and lower case differ."""
-    return " ".join(unicodedata.normalize("NFKC", value).split())
+    return " ".join(_normal(value).split())
+
+
+def _normal(value: str) -> str:
+    if value.isascii():
+        return value
+    # Thousands of marks on one letter take the square of their number; before ASCII a text may always be cut.
+    return "".join([unicodedata.normalize("NFKC", each) for each in _PIECE.findall(value)])
+
+
+_PIECE: Final = re.compile("[\\x00-\\x7f]+[^\\x00-\\x7f]{0,1000}|[^\\x00-\\x7f]{1,1000}")
 
 
 def without_punctuation(key: str) -> str:

@@ -155,7 +155,7 @@ class Verdicts(Mapping[str, Verdict]):
             return None
         if self._undecided(presence):
             return "undecided"
-        if 2 * self._panel.share(presence.options[self._outcome.chosen(presence)].weight) > 1:
+        if self._panel.share(2 * presence.options[self._outcome.chosen(presence)].weight) > 1:
             return None
         if presence.place in self._outcome.choices:
             return "repaired" if presence.place in self._outcome.repaired else "judge"
@@ -232,7 +232,7 @@ class Verdicts(Mapping[str, Verdict]):
             return False
         say = [voter for voter in poll.voters if sum(voter in each.voters for each in poll.members) > 1]
         agree = self._panel.weight(voter for voter in say if voter in poll.ordered)
-        return bool(say) and 2 * self._panel.share(agree) <= self._panel.share(self._panel.weight(say))
+        return bool(say) and self._panel.share(2 * agree) <= self._panel.share(self._panel.weight(say))
 
     def _voted(
         self,
