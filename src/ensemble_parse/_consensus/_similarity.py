@@ -175,11 +175,13 @@ def _near(node: Leaf, left: Sequence[Any], right: Sequence[Any]) -> Matrix:
     told = node.rules.get("compare")
     rel, absolute = (float(told.rel), float(told.abs)) if isinstance(told, Tolerance) else (0.0, 0.0)
     a, b = (np.array([_float(each) for each in side]) for side in (left, right))
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(a[:, None] - b[None, :])
-        size = np.maximum(np.abs(a)[:, None], np.abs(b)[None, :])
-        close = apart <= np.maximum(max(rel, values.REL) * size, absolute + values.NOISE * size)
-    return np.maximum(_equal(node, left, right), close)
+    apart, size = np.abs(a[:, None] - b[None, :]), np.maximum(np.abs(a)[:, None], np.abs(b)[None, :])
+    bound = max(rel, values.REL) * size
+    if absolute:
+        bound = np.maximum(bound, absolute + values.NOISE * size)
+    close = np.asarray(apart <= bound, dtype=np.float64)
+    # What is no number is equal or not.
+    return np.maximum(close, _equal(node, left, right)) if np.isnan(a).any() and np.isnan(b).any() else close
 
 
 def _float(value: Any) -> float:

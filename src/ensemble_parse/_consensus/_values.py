@@ -207,7 +207,8 @@ def _same_members(left: Any, right: Any) -> bool:
 def _same_models(left: Any, right: Any, *, names: Sequence[str]) -> bool:
     a, b = left.__dict__, right.__dict__
     for name in names:  # not all of the dict, where a cached property is kept as well
-        if not same(a.get(name, MISSING), b.get(name, MISSING)):
+        one, other = a.get(name, MISSING), b.get(name, MISSING)
+        if one is not other and not same(one, other):
             return False
     return same(getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None))
 
