@@ -431,4 +431,49 @@ def test_one_of_two_is_no_majority_among_six() -> None:
     assert (verdict.how, verdict.agreement) == ("undecided", pytest.approx(1 / 6))
 
 
+# -- what is large -----------------------------------------------------------------------------------------------------
+
+
+class Tree(BaseModel):
+    """It contains itself."""
+
+    value: int
+    kids: list[Tree] = []
+
+
+def chain(depth: int, value: int) -> Tree:
+    """Make a tree that has no width."""
+    tree = Tree(value=value)
+    for at in range(depth):
+        tree = Tree(value=at, kids=[tree])
+    return tree
+
+
+@pytest.mark.parametrize("depth", [10, 30, 150])
+def test_deep_trees_are_decided(depth: int) -> None:
+    """Two agree on what lies at the bottom; however deep that is, nothing breaks."""
+    decision = consensus([chain(depth, value) for value in (0, 1, 1)])
+    assert decision.output == chain(depth, 1)
+    assert dict(decision.verdicts)
+    assert all(verdict.how in ("unanimous", "majority") for verdict in decision.verdicts.values())
+
+
+def test_lists_of_lists_and_dicts_are_paired_by_what_is_alike() -> None:
+    """Rows that differ in one cell are the same row, in whatever order they stand."""
+    rows = [[f"{row}-{cell}" for cell in "abcdef"] for row in ("first", "second", "third")]
+    wrong = [[*row[:-1], "?"] for row in rows]
+    said = [rows, [wrong[2], rows[0], rows[1]], [wrong[1], rows[2], wrong[0]]]
+    assert consensus(said, response_format=list[list[str]]).output == rows
+    tables = [[{str(at): cell for at, cell in enumerate(row)} for row in each] for each in said]
+    assert consensus(tables, response_format=list[dict[str, str]]).output == tables[0]
+
+
+def test_marks_without_end_and_long_prose_are_compared() -> None:
+    """Marks in another order are the same text; of long texts it says how alike they are."""
+    one, other = ("e" + marks * 5 + "\u4e00" * 3000 for marks in ("\u0301\u0316", "\u0316\u0301"))
+    assert consensus([one, "b", other]).verdicts[""].agreement == pytest.approx(2 / 3)
+    prose = ["a b c d e " * 4000 + end for end in ("x", "y", "z")]
+    assert consensus(prose).verdicts[""].similarity == 1.0
+
+
 _ = (itertools, Mapping, Annotated, Literal, NamedTuple, Candidate, ConfigurationError, Medoid)

@@ -33,7 +33,11 @@ def data(value: Any) -> Any:
     try:
         return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
     except ValueError:  # bytes that are no text
+        pass
+    try:
         return to_jsonable_python(value, by_alias=False, serialize_unknown=True, bytes_mode="base64")
+    except ValueError:  # deeper than pydantic goes
+        return repr(value)
 
 
 def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LONG: Final = 60
 """Texts longer than this are prose: on recorded answers only a quarter of them are repeated verbatim by all."""
 
+DEEP: Final = 48
+"""What lies deeper than so many fields and items is voted upon as one: no document does, and Python's stack ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -71,7 +74,7 @@ def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any],
     if len(voters) == 1:
         return Agreed(node, voters, said[0])
     asked = Asked(panel, voters, said, place)
-    if isinstance(node, Leaf) or node.whole:
+    if isinstance(node, Leaf) or node.whole or len(place) > DEEP:
         return _leaf(node, asked)
     if isinstance(node, Record):
         open_ = by_class(node, said)

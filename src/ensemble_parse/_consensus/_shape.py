@@ -166,7 +166,7 @@ class Compiler:
         elif node.ordered:
             node.key = lambda value: tuple(map(item.key, value))
         else:
-            node.key = lambda value: values.bag(map(item.key, value))
+            node.key = lambda value: values.bag([*map(item.key, value)])
         return node
 
     def _table(

@@ -117,48 +117,40 @@ def _lists(node: Collected, left: Sequence[Any], right: Sequence[Any], depth: in
     """Compare lists by the share of items that are paired; their items all at once."""
     import numpy as np
 
-    rows, columns = [[*each] for each in left], [[*each] for each in right]
-    theirs = [item for each in columns for item in each]
-    ends = np.cumsum([len(each) for each in columns])
+    rows, columns = ([(at, [*each]) for at, each in enumerate(side) if len(each)] for side in (left, right))
     out = np.zeros((len(left), len(right)))
-    some = max(BLOCK // max(len(theirs), 1), 1)
-    for block in _blocks(rows, some):
-        ours = [item for i in block for item in rows[i]]
-        pairs = matrix(node.item, ours, theirs, None, depth) if ours and theirs else np.zeros((len(ours), len(theirs)))
-        top = 0
-        for i in block:
-            band = pairs[top : top + len(rows[i])]
-            top += len(rows[i])
-            for j, end in enumerate(ends):
-                longer = max(len(rows[i]), len(columns[j]))
-                out[i, j] = _shared(band[:, end - len(columns[j]) : end]) / longer if longer else 1.0
+    if not rows or not columns:
+        return out
+    theirs = [item for _, each in columns for item in each]
+    lengths = np.array([len(each) for _, each in columns])
+    starts = np.cumsum(lengths) - lengths
+    for block in _blocks(rows, max(BLOCK // len(theirs), 1)):
+        heights = np.array([len(each) for _, each in block])
+        tops = np.cumsum(heights) - heights
+        pairs = matrix(node.item, [item for _, each in block for item in each], theirs, None, depth)
+        # No more than the best for each of one side; how the pairs really fall matters only where that is much.
+        most = np.minimum(
+            np.add.reduceat(np.maximum.reduceat(pairs, starts, axis=1), tops, axis=0),
+            np.add.reduceat(np.maximum.reduceat(pairs, tops, axis=0), starts, axis=1),
+        )
+        longer = np.maximum(heights[:, None], lengths[None, :])
+        for i, j in np.argwhere((2 * most >= longer) & (np.minimum(heights[:, None], lengths[None, :]) > 1)).tolist():
+            inner = pairs[tops[i] : tops[i] + heights[i], starts[j] : starts[j] + lengths[j]]
+            most[i, j] = sum(inner[a, b] for a, b in paired(inner))
+        out[np.ix_([at for at, _ in block], [at for at, _ in columns])] = most / longer
     return out
 
 
-def _blocks(lists: Sequence[Sequence[Any]], items: int) -> Iterator[list[int]]:
+def _blocks(lists: Sequence[tuple[int, list[Any]]], items: int) -> Iterator[list[tuple[int, list[Any]]]]:
     """Take as many lists at a time as have so many items together."""
-    block, size = list[int](), 0
-    for at, each in enumerate(lists):
+    block, size = list[tuple[int, list[Any]]](), 0
+    for at, each in lists:
         if block and size + len(each) > items:
             yield block
             block, size = [], 0
-        block.append(at)
+        block.append((at, each))
         size += len(each)
-    if block:
-        yield block
-
-
-def _shared(alike: Matrix) -> float:
-    """Add up the likeness of the best pairs."""
-    if not alike.size or not alike.any():
-        return 0.0
-    if len(alike) > alike.shape[1]:
-        alike = alike.T
-    best = alike.argmax(axis=1)
-    if len(alike) == 1 or len({*best.tolist()}) == len(best):
-        # Each has another for its best: no need to weigh one pair against another.
-        return float(alike.max(axis=1).sum())
-    return float(sum(alike[i, j] for i, j in paired(alike)))
+    yield block
 
 
 def _equal(node: Node, left: Sequence[Any], right: Sequence[Any]) -> Matrix:

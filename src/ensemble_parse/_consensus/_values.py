@@ -9,9 +9,8 @@ import functools
 import math
 import re
 import unicodedata
-import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
@@ -143,9 +142,10 @@ def class_of(value: object) -> type[object]:
     return type(value)
 
 
-def bag(keys: Iterable[Hashable]) -> Hashable:
+def bag(keys: Sequence[Hashable]) -> Hashable:
     """Key a collection whose order does not count, but where each item counts as often as it is there."""
-    return frozenset(Counter(keys).items())
+    distinct = frozenset(keys)
+    return len(keys), distinct if len(distinct) == len(keys) else frozenset(Counter(keys).items())
 
 
 def spelled_alike(left: Any, right: Any) -> bool:
@@ -169,10 +169,10 @@ def same(left: Any, right: Any) -> bool:
     kind = class_of(left)
     if kind is not class_of(right):
         return False
-    alike = _PARTED.get(kind) or _parted(kind)
-    return alike(left, right)
+    return _parted(kind)(left, right)
 
 
+@functools.lru_cache(maxsize=1024)
 def _parted(kind: type[object]) -> Callable[[Any, Any], bool]:
     if issubclass(kind, list | tuple | deque):
         alike = _same_items
@@ -188,7 +188,6 @@ def _parted(kind: type[object]) -> Callable[[Any, Any], bool]:
         alike = functools.partial(_same_models, names=[*kind.__pydantic_fields__])
     else:
         alike = spelled_alike
-    _PARTED[kind] = alike
     return alike
 
 
@@ -219,6 +218,3 @@ def _same_objects(left: Any, right: Any) -> bool:
 
 def _same_fields(left: Any, right: Any, *, names: Sequence[str]) -> bool:
     return all(same(getattr(left, name, MISSING), getattr(right, name, MISSING)) for name in names)
-
-
-_PARTED: Final[weakref.WeakKeyDictionary[type, Callable[[Any, Any], bool]]] = weakref.WeakKeyDictionary()
