@@ -544,12 +544,38 @@ def test_paths_name_places_in_the_answer() -> None:
         ({"candidates": [1, 2], "names": ["a", "a"]}, "a name of its own"),
         ({"candidates": [1, 2], "weights": [1, 0]}, "greater than 0"),
         ({"candidates": [1, 2], "weights": [1, float("nan")]}, "greater than 0"),
+        ({"candidates": [1, 2], "weights": [1, "2"]}, "greater than 0"),
+        ({"candidates": [1, 2], "names": ["a", "b"], "weights": {"a": 1, "b": 2}}, "in the order of the candidates"),
+        ({"candidates": "aab"}, "not one str"),
+        ({"candidates": {"a": 1}}, "not one dict"),
+        ({"candidates": 3}, "not one int"),
+        ({"candidates": Named(name="a")}, "not one Named"),
+        ({"candidates": [Named(name="a"), {"name": "a", "quantity": 1}]}, "Named, dict; give response_format"),
+        ({"candidates": [Named(name="a"), Note()]}, "give response_format"),
     ],
 )
 def test_misuse(options: dict[str, Any], message: str) -> None:
     """What cannot be decided is said at once, and how to put it right."""
     with pytest.raises(ConfigurationError, match=message):
         consensus(**options)
+
+
+def test_nothing_may_stand_beside_anything() -> None:
+    """Candidates of different plain types may be mixed, and any type with ``None``."""
+    assert consensus([None, Named(name="a"), Named(name="a")]).output == Named(name="a")
+    assert consensus([1, "a", "a"]).output == "a"
+    base_and_more = [Named(name="a"), {"name": "a", "quantity": 2}]
+    assert consensus(base_and_more, response_format=Named).review == ("quantity",)
+
+
+def test_a_candidate_that_is_not_of_the_type_is_named() -> None:
+    """Which of several candidates does not validate is told in a note."""
+    with pytest.raises(pydantic.ValidationError) as caught:
+        consensus([{"name": "a"}, {}], response_format=Named, names=["x", "y"])
+    assert caught.value.__notes__ == ["in y"]
+    with pytest.raises(pydantic.ValidationError) as caught:
+        consensus([{"name": "a"}, {}], response_format=Named)
+    assert caught.value.__notes__ == ["in candidate 2"]
 
 
 def test_decisions_are_kept_and_shown() -> None:

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ensemble_parse import (
     AllOf,
     AnyOf,
     AskJudge,
     ConfigurationError,
+    DecisionError,
     Exact,
     FieldRule,
     Ignore,
@@ -236,9 +237,26 @@ def test_ignored_fields_do_not_tell_items_apart() -> None:
 @pytest.mark.parametrize(
     ("type_", "rules", "message"),
     [
-        (Order, {"lines[].prize": Exact()}, r"lines\[\]\.prize.*did you mean 'price'"),
+        (Order, {"lines[].prize": Exact()}, r"lines\[\]\.prize.*did you mean 'lines\[\]\.price'"),
         (Order, {"line": AnyOf()}, "did you mean 'lines'"),
-        (Order, {"lines.price": Exact()}, "no such path"),
+        (Order, {"lines.price": Exact()}, r"no such path; did you mean 'lines\[\]\.price'"),
+        (Order, {"lines[0].price": Exact()}, r"did you mean 'lines\[\]\.price'"),
+        (Order, {"lines.*.price": Exact()}, r"did you mean 'lines\[\]\.price'"),
+        (Order, {"sku": Exact()}, r"did you mean 'lines\[\]\.sku'"),
+        (Order, {"prices[]": Exact()}, r"did you mean 'prices'"),
+        (Order, {"prices.x": Exact()}, r"did you mean 'prices\.\*'"),
+        (Order, {"total.Amount": Exact()}, r"did you mean 'total\.amount'"),
+        (Order, {"pair.1": Exact()}, r"did you mean 'pair\[1\]'"),
+        (Order, {"nothing at all": Exact()}, r"there is 'lines', 'lines\[\]', 'lines\[\]\.sku'"),
+        (Order, {"lines[]..price": Exact()}, "give a path such as"),
+        (Order, {".lines": Exact()}, "give a path such as"),
+        (Order, {"lines": MustAgree}, "MustAgree is the class of a rule; write"),
+        (Order, [MustAgree()], "give a mapping from path to rule"),
+        (Order, {1: MustAgree()}, "give a path such as"),
+        (Annotated[int, MustAgree], {}, "the answer: MustAgree is the class of a rule"),
+        (Order, {"lines[].price": Tolerance(rel=0.1), "lines": Items("price")}, "a key is compared exactly"),
+        (Order, {"lines[].sku": Text(similar=0.9), "lines": Items("sku")}, r"lines\[\]\.sku: .*compared exactly"),
+        (list, {"": Items("sku")}, "give response_format"),
         (Order, {"lines": Median()}, r"lines: Median\(\) does not fit a list"),
         (Order, {"lines[].sku": Tolerance(rel=0.1)}, "does not fit text values; it is for number values"),
         (Order, {"lines": Items(key="skew")}, "no field 'skew'; did you mean 'sku'"),
@@ -319,3 +337,178 @@ def test_a_relative_tolerance_means_what_is_written() -> None:
     """The same for a share: 0.99 is within one per cent of 1.00."""
     assert consensus([1.0, 0.99], rules={"": Tolerance(rel=0.01)}).method == "unanimous"
     assert consensus([1.0, 0.9899], rules={"": Tolerance(rel=0.01)}).review == ("",)
+
+
+def test_a_class_in_a_model_is_no_rule() -> None:
+    """A rule's class in ``Annotated`` would do nothing; it is refused with the name of the field."""
+
+    class Box(BaseModel):
+        value: Annotated[int, MustAgree]
+
+    with pytest.raises(ConfigurationError, match="value: MustAgree is the class"):
+        consensus([Box(value=1)])
+
+
+class Row(BaseModel):
+    """An item whose key may be missing, and may be there twice."""
+
+    sku: str | None
+    quantity: int
+
+
+def rows(*said: tuple[str | None, int]) -> list[Row]:
+    """Make some."""
+    return [Row(sku=sku, quantity=quantity) for sku, quantity in said]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([[("a", 1), ("a", 2)], [("a", 2), ("a", 1)], [("a", 2), ("a", 5)]], [("a", 1), ("a", 2)]),
+        ([[("a", 1), ("b", 7)], [("b", 7), ("a", 1), ("a", 2)], [("a", 2), ("a", 1)]], [("a", 1), ("a", 2), ("b", 7)]),
+        ([[(None, 1), (None, 9)], [(None, 9), (None, 1)], [(None, 9)]], [(None, 1), (None, 9)]),
+        ([[(None, 1)], [("a", 1)], [("a", 1)]], [("a", 1)]),
+    ],
+)
+def test_keys_that_are_there_twice_or_not_at_all(said: list[list[tuple[str | None, int]]], expected: list[Any]) -> None:
+    """Items of one key are paired by what else is said of them, and so are those without a key; not by place."""
+    decision = consensus([rows(*each) for each in said], response_format=Annotated[list[Row], Items(key="sku")])
+    assert sorted(((each.sku, each.quantity) for each in decision.output), key=str) == expected
+    assert decision.review == ()
+
+
+def test_items_of_one_key_are_the_same_however_they_differ() -> None:
+    """What is left of the items of one key is paired even where nothing else is alike."""
+    said = [rows(("a", 1), ("a", 2)), rows(("a", 1), ("a", 3)), rows(("a", 1), ("a", 3))]
+    decision = consensus(said, response_format=list[Row], rules={"": Items("sku")})
+    assert decision.verdicts[""].how == "unanimous"
+    assert decision.verdicts["[1].quantity"].dissenters[0].value == 2
+
+
+@pytest.mark.parametrize(
+    ("type_", "said", "function"),
+    [
+        (int, [1, 2], lambda *_: "many"),
+        (Annotated[int, Field(gt=0)], [1, 2], lambda *_: -1),
+        (list[int], [[1], [2]], lambda *_: 7),
+        (Money, [{"amount": 1, "currency": "EUR"}, {"amount": 2, "currency": "EUR"}], lambda *_: {"amount": "?"}),
+    ],
+)
+def test_what_a_rule_returns_is_checked(type_: Any, said: list[Any], function: Any) -> None:
+    """A rule of one's own that returns something else than its field is an error that names the path, not a repair."""
+
+    class Box(BaseModel):
+        value: type_
+
+    with pytest.raises(DecisionError, match="value: its Rule returned") as caught:
+        consensus([Box(value=each) for each in said], rules={"value": Rule(function)})
+    assert caught.value.__cause__ is not None
+
+
+def test_what_a_rule_returns_becomes_the_fields_type() -> None:
+    """What validates is taken as the type: data for a model, digits for a number, ``None`` where it may be."""
+    said = [Money(amount=1, currency="EUR"), Money(amount=2, currency="EUR")]
+    decision = consensus(said, rules={"": Rule(lambda said, _: said[1].model_dump())})
+    assert decision.output == said[1]
+    assert consensus([1, 2], rules={"": Rule(lambda said, _: str(sum(said)))}).output == 3
+    none = consensus([1.0, None], response_format=float | None, rules={"": Rule(lambda *_: None)})
+    assert none.output is None
+
+
+def test_a_rule_that_fails_says_where() -> None:
+    """An exception of the user's own function comes through, with a note that names the path."""
+
+    class Box(BaseModel):
+        value: Annotated[int, Rule(lambda said, _: said[5])]
+
+    with pytest.raises(IndexError) as caught:
+        consensus([Box(value=1), Box(value=2)])
+    assert caught.value.__notes__ == ["in the Rule of value"]
+
+
+def test_a_rule_is_called_only_where_candidates_differ() -> None:
+    """Where all say the very same there is nothing to combine."""
+    assert consensus([1, 1], rules={"": Rule(lambda *_: 7)}).output == 1
+
+
+class Part(BaseModel):
+    """A type that contains itself, with a rule on the part that does."""
+
+    size: Annotated[int, Rule(lambda said, _: max(said))]
+    parts: list[Annotated[Part, Rule(lambda said, _: said[-1])]] = []
+
+
+def test_a_type_with_a_rule_may_contain_itself() -> None:
+    """A rule of one's own inside a recursive type ends like any other."""
+    said = [Part(size=1, parts=[Part(size=2)]), Part(size=3, parts=[Part(size=2, parts=[Part(size=5)])])]
+    assert consensus(said).output.size == 3
+
+
+@pytest.mark.parametrize("rule", [Median(), Mean()])
+@pytest.mark.parametrize(
+    ("said", "weights", "expected", "how"),
+    [
+        ([None, 1.0, 5.0], [1, 1, 1], 3.0, "rule"),
+        ([1.0, None, 5.0], [1, 1, 1], 3.0, "rule"),
+        ([5.0, 1.0, None], [1, 1, 1], 3.0, "rule"),
+        ([None, None, 5.0], [1, 1, 1], None, "majority"),
+        ([None, 1.0, 5.0], [3, 1, 1], None, "majority"),
+        ([None, 1.0, 5.0], [2, 1, 1], None, "undecided"),
+        ([5.0, None], [1, 1], 5.0, "undecided"),
+    ],
+)
+def test_nothing_or_a_number_is_decided_first(
+    rule: FieldRule, said: list[Any], weights: list[float], expected: Any, how: str
+) -> None:
+    """Numbers that differ are together against nothing, in whatever order candidates stand."""
+    decision = consensus(said, weights=weights, response_format=float | None, rules={"": rule})
+    assert (decision.output, decision.verdicts[""].how) == (expected, how)
+
+
+LONG = "The committee approved the budget for the coming year, and adjourned until the {} of May."
+
+
+def test_must_agree_comes_before_what_else_there_is() -> None:
+    """Long texts, orders, unions of lists, numbers made by a rule: less than all is undecided, and for review."""
+    texts = [LONG.format(each) for each in ("first", "second", "third")]
+    cases: list[tuple[Any, list[Any], list[FieldRule]]] = [
+        (str, texts, []),
+        (list[int], [[1, 2], [2, 1], [1, 2]], [Items(ordered=True)]),
+        (list[int], [[1], [2]], [AnyOf()]),
+        (list[int], [[1], [1, 2]], [AllOf()]),
+        (float, [1.0, 2.0, 6.0], [Median()]),
+        (int, [1, 2, 2], [Rule(lambda *_: 2)]),
+    ]
+    for type_, said, rules in cases:
+        decision = consensus(said, response_format=type_, rules={"": [MustAgree(), *rules]})
+        assert decision.verdicts[""].how == "undecided"
+        assert decision.review == ("",)
+        assert [each.detail for each in decision.reasons] == [
+            "the answer: not all agree, and they must; meanwhile the vote stands"
+        ]
+    near = consensus([1.0, 1.01], rules={"": [MustAgree(), Tolerance(abs=0.01)]})
+    assert (near.method, near.review) == ("unanimous", ())
+
+
+def test_must_agree_on_a_part_holds_for_what_belongs_together() -> None:
+    """A part that must be agreed on takes those that are decided with it along; a tolerance of a part counts, too."""
+
+    class Price(BaseModel):
+        amount: Annotated[float, Tolerance(abs=0.01)]
+        currency: Annotated[str, MustAgree()]
+
+    rules = {"": Together("amount", "currency")}
+    said = [Price(amount=1, currency="EUR"), Price(amount=1.01, currency="eur"), Price(amount=1, currency="USD")]
+    decision = consensus(said, rules=rules)
+    assert decision.output == said[0]
+    assert decision.verdicts["amount"].agreement == 1.0
+    assert decision.review == ("currency",)
+    assert consensus(said[:2], rules=rules).method == "unanimous"
+
+
+def test_must_agree_counts_those_who_have_no_such_path() -> None:
+    """Of an item that only some have, nothing is agreed on by all."""
+    said = [rows(("a", 1), ("b", 2)), rows(("a", 1), ("b", 2)), rows(("a", 1))]
+    decision = consensus(said, response_format=list[Row], rules={"[].quantity": MustAgree()})
+    assert decision.review == ("[1].quantity",)
+    assert decision.verdicts["[1].sku"].how == "majority"

@@ -17,7 +17,9 @@ from ensemble_parse import (
     DegradedResult,
     Ensemble,
     First,
+    Judge,
     Medoid,
+    MustAgree,
     Processor,
     Tolerance,
     Unanimous,
@@ -143,6 +145,7 @@ async def test_the_medoid_is_a_candidate() -> None:
     assert result.decision.verdicts["vendor"].how == "chosen"
     assert result.decision.verdicts["lines[0].price"].how == "chosen"
     assert result.decision.verdicts["total"].how == "majority"
+    assert result.decision.review == ("vendor", "lines[0].price")
     assert (await asked(A, maker=Medoid()).run("Go", Invoice)).decision.method == "only one"
 
 
@@ -198,6 +201,41 @@ async def test_what_outstanding_weight_could_still_turn(
     """A path is settled when no answer that is still to come can change its winner; what all agree on is one path."""
     survey = Survey([candidate(at, each) for at, each in enumerate(said)], Invoice)
     assert set(survey.unsettled(outstanding)) == set(paths)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Vote(arbiter="openai/j"), r"give Judge\('openai/j'\)"),  # type: ignore[arg-type]
+        (lambda: Vote(arbiter=Judge), "give a Judge, or an object with an arbitrate method"),  # type: ignore[arg-type]
+        (lambda: Vote(arbiter=Medoid()), "an arbitrate method"),  # type: ignore[arg-type]
+        (lambda: Vote(rules=[Tolerance(abs=1)]), "give a mapping"),  # type: ignore[arg-type]
+        (lambda: Vote(rules={"total": 1}), "is no rule"),  # type: ignore[dict-item]
+        (lambda: Vote(rules={"total": MustAgree}), "is the class of a rule"),  # type: ignore[dict-item]
+    ],
+)
+async def test_votes_check_themselves(make: Any, message: str) -> None:
+    """What cannot decide is said where it is built, before anything is asked."""
+    with pytest.raises(ConfigurationError, match=message):
+        make()
+
+
+async def test_deciding_again_wants_a_decision_maker() -> None:
+    """A model's name, or a class in the place of an object, is refused with what to give."""
+    result = await asked(A, B, C).run("Go", Invoice)
+    for wrong in ("medoid", Vote):
+        with pytest.raises(ConfigurationError, match="give a decision maker"):
+            result.decide_again(wrong)  # type: ignore[arg-type]
+    rules = {"vendor": [MustAgree()], "total": [Tolerance(abs=5), MustAgree()]}
+    assert result.decide_again(Vote(rules=rules)).decision.review == ("vendor",)
+
+
+async def test_a_result_shows_itself_in_a_line() -> None:
+    """What stands, how it came about and what is for review, without every candidate once more."""
+    result = await asked(1, 2, 2).run("Go", int)
+    assert repr(result) == (
+        "Result(output=2, status='complete', method='vote', review=[], candidates=3, errors=0, requests=3)"
+    )
 
 
 async def test_weights_of_processors_are_votes() -> None:

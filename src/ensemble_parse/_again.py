@@ -28,6 +28,9 @@ class _Offline(Client):
 
 def decide_again(result: Result[T], maker: DecisionMaker | None) -> Result[T]:
     """Decide over a result's candidates; see ``Result.decide_again``."""
+    if maker is not None and (isinstance(maker, type) or not isinstance(maker, DecisionMaker)):
+        message = f"decide_again({maker!r}): give a decision maker that asks no model, such as Medoid() or Vote()"
+        raise ConfigurationError(message)
     ledger: list[Attempt] = []
     case = Case(request=Request(messages=(), format=result.format), client=_Offline(), ledger=ledger)
     decision = run_sync(decided(maker or Vote(), result.candidates, case))

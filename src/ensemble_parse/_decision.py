@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from ensemble_parse._consensus import Survey, account, medoid
+from ensemble_parse._consensus._paths import PathRules
 from ensemble_parse._consensus._values import same
-from ensemble_parse._errors import DecisionError
+from ensemble_parse._errors import ConfigurationError, DecisionError
 from ensemble_parse._models import Candidate, Decision, Request, T
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ensemble_parse._client._protocol import Client
     from ensemble_parse._consensus import Contest, Place
@@ -116,13 +117,27 @@ class Vote:
             stands, and the result says that it is undecided.
         rules: how to compare and combine, by path; before those in the type's ``Annotated``.
 
+    Raises:
+        ConfigurationError: the arbiter is none, or the rules are no mapping from path to rule.
+
     Examples:
         >>> Vote()
         Vote()
     """
 
     arbiter: Arbiter | None = None
-    rules: Mapping[str, FieldRule] | None = None
+    rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the two, before any model is paid."""
+        if isinstance(self.arbiter, str):
+            message = f"Vote(arbiter={self.arbiter!r}): a model arbitrates as a judge; give Judge({self.arbiter!r})"
+            raise ConfigurationError(message)
+        if self.arbiter is not None and (isinstance(self.arbiter, type) or not isinstance(self.arbiter, Arbiter)):
+            message = f"Vote(arbiter={self.arbiter!r}): give a Judge, or an object with an arbitrate method"
+            raise ConfigurationError(message)
+        if self.rules is not None:
+            PathRules.of(self.rules)
 
     @property
     def processors(self) -> tuple[Processor, ...]:
@@ -151,7 +166,8 @@ class Vote:
 class Unanimous:
     """All agree, or the path is undecided and for a person to look at: for regulated data.
 
-    What stands meanwhile is the winner of the vote. With ``strict=True`` on the ensemble, dissent raises.
+    What stands meanwhile is the winner of the vote. With ``strict=True`` on the ensemble, dissent raises. All means all
+    who answered: one answer alone is unanimous, so ask for more with ``min_candidates``.
 
     Examples:
         >>> Unanimous()
@@ -204,11 +220,10 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
             message = f"{who} decided on something that is no {case.request.format.name}"
             raise DecisionError(message, candidates=tuple(candidates)) from error
     how: How = "judge" if made.by else "chosen"
-    verdicts = made.verdicts or account(output, candidates, case.request.format.type, how=how)
-    return replace(
-        made,
-        output=output,
-        verdicts=verdicts,
-        names=tuple(candidate.name for candidate in candidates),
-        response_format=case.request.format,
-    )
+    names = tuple(candidate.name for candidate in candidates)
+    made = replace(made, output=output, names=names, response_format=case.request.format)
+    if made.verdicts:
+        return made
+    told = account(output, candidates, case.request.format.type, how=how)
+    review = made.review or tuple(path for path, _ in told.doubtful())
+    return replace(made, verdicts=told, review=review)

@@ -218,6 +218,10 @@ class Verdict:
             if they have the same items; what they say of each item is told at its own path.
         supporters: names of the candidates that say the same.
         dissenters: what each of the other candidates says.
+        said: by name, what a supporter says where it is not just the value: ``"ACME Limited"`` for ``"ACME Ltd"``,
+            104.0 for 100.0 within a tolerance, the same items in another order or with other details. Mostly empty.
+        missing: whether it was decided that there is no such path: an optional key of a ``TypedDict``, or an undeclared
+            field, that is left out.
         how: how it was decided.
         margin: the weighted share by which it leads what comes next; negative where something else has more support.
         lost: the weighted share of support that was given up against the vote's winner.
@@ -232,6 +236,8 @@ class Verdict:
     margin: float = 0.0
     lost: float = 0.0
     similarity: float | None = None
+    said: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -248,7 +254,8 @@ class Decision(Generic[T_co]):
         seed: what the order was shuffled with in which the judge saw the candidates, or ``None``.
         reasons: what makes the decision less than it should be.
         verdicts: how every path of the output was decided and stands among the candidates.
-        review: the paths that a person should look at: undecided, without a majority, repaired.
+        review: the paths that a person should look at: undecided, without a majority, repaired. Where it is undecided
+            which items a list has, the list stands for them.
         names: the candidates' names, in order.
         response_format: what the output had to be.
     """
@@ -361,7 +368,7 @@ class Cost:
         return sum(cost for cost in self.processors.values() if cost is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Result(Generic[T]):
     """Everything about one call, the output first.
 
@@ -386,6 +393,13 @@ class Result(Generic[T]):
     seconds: float = 0.0
     name: str = "ensemble"
     format: ResponseFormat[T] = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Show the answer, how it came about and what is wrong; candidates and the ledger are long."""
+        told = {"status": self.status, "method": self.decision.method, "review": list(self.decision.review)}
+        counts = {"candidates": len(self.candidates), "errors": len(self.errors), "requests": self.usage.requests}
+        shown = ", ".join(f"{name}={value!r}" for name, value in {**told, **counts}.items())
+        return f"Result(output={self.output!r}, {shown})"
 
     @property
     def status(self) -> Status:
@@ -442,13 +456,14 @@ class Result(Generic[T]):
         """Decide over the same candidates once more, offline; also those of a stored result.
 
         Args:
-            decision_maker: ``Vote()`` by default; one that asks no model, such as ``Medoid()`` or one of your own.
+            decision_maker: ``Vote()`` by default, without the rules of the ensemble's own; one that asks no model, such
+                as ``Vote(rules=...)``, ``Medoid()`` or one of your own.
 
         Returns:
             The same run with the other decision; nothing is asked and nothing is spent.
 
         Raises:
-            ConfigurationError: the decision maker would ask a model.
+            ConfigurationError: it is no decision maker, or would ask a model.
             DecisionError: it can choose none.
 
         Examples:

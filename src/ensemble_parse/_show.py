@@ -87,8 +87,10 @@ def _method(decision: Decision[Any]) -> str:
 def _rows(decision: Decision[Any]) -> Iterator[tuple[str, str, str, str, list[tuple[str, bool]]]]:
     for path, verdict in decision.verdicts.items():
         others = {each.name: "(missing)" if each.missing else _short(each.value) for each in verdict.dissenters}
-        value = _short(verdict.value)
-        cells = [(others.get(name, value), name not in others) for name in decision.names]
+        value = "(missing)" if verdict.missing else _short(verdict.value)
+        others |= {name: _short(said) for name, said in verdict.said.items()}
+        against = {each.name for each in verdict.dissenters}
+        cells = [(others.get(name, value), name not in against) for name in decision.names]
         yield path, value, f"{verdict.agreement:.0%}", verdict.how, cells
 
 

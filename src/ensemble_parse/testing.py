@@ -94,7 +94,8 @@ class FunctionClient(Client):
         except TimeoutError:
             error = _faults.timed_out(call)
         except ConnectionError:
-            message = f"{call.processor}: {call.model}: could not be reached"
+            model = "" if call.model == call.processor else f"{call.model}: "
+            message = f"{call.processor}: {model}could not be reached"
             error = ProviderError(message, processor=call.processor, retryable=True)
         else:
             _record(call, started)

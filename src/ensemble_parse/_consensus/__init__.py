@@ -10,18 +10,21 @@ what is said), ``_cohere`` (one valid object), ``_verdicts`` (who said what), ``
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard, overload
+
+from pydantic_core import ValidationError
 
 from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
 from ensemble_parse._consensus._shape import shape
 from ensemble_parse._consensus._survey import Survey, account, medoid
+from ensemble_parse._consensus._values import class_of
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, R
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from ensemble_parse._rules import FieldRule
 
@@ -60,16 +63,18 @@ def consensus(
     validated by the user's own classes. Pure and deterministic: no model is asked and nothing is awaited.
 
     Args:
-        candidates: objects of one type, the most trusted first, or ``Candidate`` objects.
-        response_format: their type; by default the first one's. With it, objects that are not of the type yet are
-            validated.
+        candidates: objects of one type, the most trusted first, or ``Candidate`` objects such as ``result.candidates``.
+        response_format: their type; by default the one that they are all of. With it, objects that are not of the type
+            yet are validated.
         weights: of the votes, more than 0; by default the candidates' own, or 1.
         names: of the candidates; by default their own, or ``"candidate 1"`` and so on.
         rules: how to compare and combine, by path; before those in the type's ``Annotated``.
 
     Raises:
-        ConfigurationError: no candidates, weights or names that do not match them, a rule that does not fit its path.
-        ValidationError: a candidate is not of the type.
+        ConfigurationError: no candidates, or of several types; weights or names that do not match them; a rule that
+            does not fit its path.
+        DecisionError: a rule of one's own returned something that is not valid at its path.
+        ValidationError: a candidate, which a note names, is not of the type.
 
     Examples:
         >>> from ensemble_parse import consensus
@@ -79,18 +84,17 @@ def consensus(
         >>> decision.verdicts[""].supporters
         ('candidate 1', 'candidate 2')
     """
-    candidates = list(candidates)
+    candidates = _listed(candidates)
     for what, given in (("weights", weights), ("names", names)):
+        if isinstance(given, Mapping):
+            message = f"{what}={given!r}: give a list, in the order of the candidates"
+            raise ConfigurationError(message)
         if given is not None and len(given) != len(candidates):
             message = f"{len(given)} {what} for {len(candidates)} candidates"
             raise ConfigurationError(message)
     if names is not None and len(set(names)) != len(names):
         message = f"names={list(names)!r}: each candidate needs a name of its own"
         raise ConfigurationError(message)
-    for weight in weights or ():
-        if not 0 < weight < math.inf:
-            message = f"weights={list(weights or ())!r}: give numbers greater than 0"
-            raise ConfigurationError(message)
     format_ = None
     if response_format is not None:
         from ensemble_parse._format import response_format as prepare
@@ -99,8 +103,13 @@ def consensus(
         shape(format_.type, rules)
     told: list[Candidate[Any]] = []
     for at, said in enumerate(candidates):
-        output: Any = said if _is_candidate(said) or format_ is None else format_.coerce(said)
-        told.append(_candidate(output, at, names[at] if names else None, weights[at] if weights else None))
+        name = names[at] if names else None
+        try:
+            output: Any = said if _is_candidate(said) or format_ is None else format_.coerce(said)
+        except ValidationError as error:
+            error.add_note(f"in {name or f'candidate {at + 1}'}")
+            raise
+        told.append(_candidate(output, at, name, weights[at] if weights is not None else None))
     return Survey(told, format_.type if format_ else None, rules).decide()
 
 
@@ -111,7 +120,16 @@ def _candidate(said: object, at: int, name: str | None, weight: float | None) ->
         name = name or f"candidate {at + 1}"
         weight = 1.0 if weight is None else weight
         return Candidate(name=name, processor=name, position=at, model="", output=said, weight=weight)
-    return replace(said, name=name or said.name, weight=weight or said.weight)
+    return replace(said, name=name or said.name, weight=said.weight if weight is None else weight)
+
+
+def _listed(candidates: Any) -> list[Any]:
+    kind = class_of(candidates)
+    one = issubclass(kind, str | bytes | Mapping | Candidate) or hasattr(kind, "__pydantic_fields__")
+    if one or not isinstance(candidates, Iterable):
+        message = f"candidates: give a list of them, the most trusted first, not one {kind.__name__}"
+        raise ConfigurationError(message)
+    return [*candidates]
 
 
 def _is_candidate(said: object) -> TypeGuard[Candidate[Any]]:

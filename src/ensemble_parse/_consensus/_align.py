@@ -20,6 +20,9 @@ Slot: TypeAlias = "dict[int, int]"
 ALIKE: Final = 0.5
 """Items less alike than this are different items."""
 
+SAME_KEY: Final = 1.0
+"""What having the same key adds to the likeness of two items: enough to pair them, however else they differ."""
+
 SAME_PLACE: Final = 0.2
 """What standing at the same place of two lists adds to the likeness of two items; one place further on, half of it."""
 
@@ -29,30 +32,69 @@ def align(node: Collected, panel: Panel, voters: Sequence[int], lists: Sequence[
 
     Identical items are paired before anything else and never parted, so that an item on which candidates agree is
     neither lost nor doubled. Without a key the rest goes in rounds, one candidate after another, each assigned at once
-    so that the sum of the likeness is greatest; what is less alike than ``ALIKE`` is another item.
+    so that the sum of the likeness is greatest; what is less alike than ``ALIKE`` is another item. The same is done
+    among the items of one key where a list has several of them, and among those whose key is ``None``.
     """
-    keys = [[*map(node.by or node.item.key, each)] for each in lists]
-    slots = _identical(voters, keys)
-    if node.by is not None:
-        return slots
+    if node.by is None:
+        keys = [[*map(node.item.key, each)] for each in lists]
+        return _likened(node, panel, voters, lists, keys, _identical(voters, keys))
+    names = [[*map(node.by, each)] for each in lists]
+    if all(None not in each and len(set(each)) == len(each) for each in names):
+        return _identical(voters, names)
+    keys = [[*map(node.item.key, each)] for each in lists]
+    slots: list[Slot] = []
+    for name, places in _by_name(names).items():
+        bonus = 0.0 if name is None else SAME_KEY
+        slots += _likened(node, panel, voters, lists, keys, _identical(voters, keys, places), bonus)
+    return slots
+
+
+def _by_name(names: Sequence[Sequence[Hashable]]) -> dict[Hashable, list[list[int]]]:
+    """Say for every key where its items stand, list by list."""
+    found: dict[Hashable, list[list[int]]] = {}
+    for row, each in enumerate(names):
+        for at, name in enumerate(each):
+            found.setdefault(name, [[] for _ in names])[row].append(at)
+    return found
+
+
+def _likened(
+    node: Collected,
+    panel: Panel,
+    voters: Sequence[int],
+    lists: Sequence[Sequence[Any]],
+    keys: Sequence[Sequence[Hashable]],
+    slots: list[Slot],
+    bonus: float = 0.0,
+) -> list[Slot]:
+    """Pair by likeness what is not identical."""
     partial = [slot for slot in slots if len(slot) < len(voters)]
     alone = {voter for slot in partial for voter in slot}
     if len(alone) < 2 or not _comparable(node):  # noqa: PLR2004 - one list has nothing to be paired with
         return slots
     whole = [slot for slot in slots if len(slot) == len(voters)]
-    return whole + _by_likeness(node, panel, dict(zip(voters, lists, strict=True)), keys, partial)
+    return whole + _by_likeness(node, panel, dict(zip(voters, lists, strict=True)), keys, partial, bonus)
 
 
-def _identical(voters: Sequence[int], keys: Sequence[Sequence[Hashable]]) -> list[Slot]:
-    """Pair the first with the first of several identical items, the second with the second, and so on."""
+def _identical(
+    voters: Sequence[int], keys: Sequence[Sequence[Hashable]], places: Sequence[Sequence[int]] | None = None
+) -> list[Slot]:
+    """Pair the first with the first of several identical items, the second with the second, and so on.
+
+    Args:
+        voters: whose lists they are.
+        keys: what items are compared by, list by list.
+        places: which items of each list; by default all.
+    """
     slots: dict[Hashable, Slot] = {}
-    for voter, each in zip(voters, keys, strict=True):
-        if len(set(each)) == len(each):
+    for row, (voter, each) in enumerate(zip(voters, keys, strict=True)):
+        if places is None and len(set(each)) == len(each):
             for at, key in enumerate(each):
                 slots.setdefault((key, 0), {})[voter] = at
             continue
         seen: Counter[Hashable] = Counter()
-        for at, key in enumerate(each):
+        for at in range(len(each)) if places is None else places[row]:
+            key = each[at]
             slots.setdefault((key, seen[key]), {})[voter] = at
             seen[key] += 1
     return list(slots.values())
@@ -69,6 +111,7 @@ def _by_likeness(
     lists: dict[int, Sequence[Any]],
     keys: Sequence[Sequence[Hashable]],
     partial: list[Slot],
+    bonus: float,
 ) -> list[Slot]:
     from ensemble_parse._consensus._similarity import distances, matrix, overlaps, paired
 
@@ -87,6 +130,7 @@ def _by_likeness(
             if not isinstance(node.item, Leaf):
                 # Of a value without parts its place says nothing: "5" and "-5" would be one.
                 likeness += SAME_PLACE / (1 + distances(_places(panel, mine), _places(panel, open_)))
+            likeness += bonus
             likeness[overlaps(mine, open_)] = 0.0
             for i, j in paired(likeness):
                 if likeness[i, j] >= ALIKE:

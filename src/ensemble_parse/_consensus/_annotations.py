@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typing_extensions
 
-from ensemble_parse._rules import FieldRule
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,13 +27,13 @@ def is_record(origin: object) -> bool:
     )
 
 
-def unwrapped(type_: Any) -> tuple[Any, tuple[FieldRule, ...]]:
-    """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return the rules found there."""
-    marks: tuple[FieldRule, ...] = ()
+def unwrapped(type_: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return what ``Annotated`` says of it."""
+    marks: tuple[Any, ...] = ()
     while True:
         origin = typing.get_origin(type_)
         if origin in (typing.Annotated, typing_extensions.Annotated):
-            marks = (*(each for each in type_.__metadata__ if isinstance(each, FieldRule)), *marks)
+            marks = (*type_.__metadata__, *marks)
             type_ = type_.__origin__
         elif origin in _WRAPPERS:
             type_ = typing.get_args(type_)[0]

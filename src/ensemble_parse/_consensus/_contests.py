@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ensemble_parse._consensus._data import data
-from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._node import Table
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
 from ensemble_parse._rules import AskJudge, MustAgree
 
@@ -79,7 +80,8 @@ def questions(poll: Poll, outcome: Outcome, path: str = "", description: str | N
         yield Question(path, poll, description=description)
         paths = {id(member): below for below, member in outcome.members(poll, path).items()}
         for member in poll.members:
-            below = paths.get(id(member), path)
+            bare = isinstance(poll.node, Table) and poll.node.bare
+            below = paths.get(id(member), entry(path, member.name) if bare else path)
             if member.presence is not None:
                 yield Question(below, member.presence, "item", description, member.poll)
             if id(member) in paths:

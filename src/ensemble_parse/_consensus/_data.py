@@ -40,21 +40,22 @@ def data(value: Any) -> Any:
         return repr(value)
 
 
-def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the paths of a value on which there is nothing to decide."""
+def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Node, Any]]:  # noqa: C901 - each kind of node
+    """Yield the paths of a value on which there is nothing to decide, with the type of each."""
     if isinstance(node, Leaf) or node.whole:
         if value is not MISSING:
-            yield path, value
+            yield path, node, value
     elif isinstance(node, Union):
         yield from leaves(node.pick(value), value, path)
     elif isinstance(node, Record):
         for part, each in zip(node.parts.values(), node.read(value), strict=True):
             yield from leaves(part.node, each, join(path, part.step))
     elif isinstance(node, Collected):
-        yield path, value
+        yield path, node, value
         for at, each in enumerate(by_text(value) if node.kind == "set" else value):
             yield from leaves(node.item, each, join(path, at))
     elif isinstance(node, Table):
-        yield path, value
+        if not node.bare:
+            yield path, node, value
         for name, each in value.items():
             yield from leaves(node.item, each, entry(path, name))

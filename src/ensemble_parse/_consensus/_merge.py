@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import align, in_order
+from ensemble_parse._consensus._combined import by_kind, combined
 from ensemble_parse._consensus._data import by_text
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
-from ensemble_parse._consensus._shape import by_class
 from ensemble_parse._consensus._nearness import near as are_near
 from ensemble_parse._consensus._nearness import near_in, near_in_all
-from ensemble_parse._consensus._numbers import mean, median
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
+from ensemble_parse._consensus._shape import by_class
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
-from ensemble_parse._rules import AllOf, AnyOf, Ignore, Mean, Median, MustAgree, Rule
+from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Ignore, Mean, Median, MustAgree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,35 +93,27 @@ def _leaf(node: Node, asked: Asked) -> Poll:
         return Agreed(node, asked.voters, first)
     near = near_in(node)
     options = vote(asked.panel, asked.voters, asked.said, node.key, near and partial(near, are_near))
+    dissent, combine = node.rules.get("dissent"), node.rules.get("combine")
     if asked.panel.given is None:
-        ruled = _ruled(node, asked, options)
-        if ruled is not None:
-            return ruled
-    elif isinstance(node.rules.get("dissent"), Ignore):
+        made = combined(node, asked.panel, asked.voters, asked.said)
+        if made is not None:
+            return asked.ballot(node, _first(node, made.value, options), made.standing)
+        if isinstance(combine, Median | Mean):  # it is no number, and has to lead all numbers together
+            kinds = by_kind(node, asked.panel, asked.voters, asked.said)
+            return asked.ballot(node, options, _standing(node, asked, kinds))
+    elif isinstance(dissent, Ignore):
         return asked.ballot(node, options, "ignored")
     if node.kind == "text" and len(options) == len(asked.voters) and min(map(_length, asked.said)) > LONG:
-        return asked.ballot(node, options, "similarity", _likeness(options))
+        standing: Standing = "undecided" if isinstance(dissent, MustAgree) else "similarity"
+        return asked.ballot(node, options, standing, _likeness(options))
     return asked.ballot(node, options, _standing(node, asked, options), near=near)
 
 
-def _ruled(node: Node, asked: Asked, options: list[Option]) -> Ballot | None:
-    """Let a rule make a value of what is said, if there is one that does."""
-    combine, weights = (node.rules.get("combine"), [asked.panel.weights[voter] for voter in asked.voters])
-    standing: Standing = "rule"
-    if isinstance(node.rules.get("dissent"), Ignore):
-        value, standing = (asked.said[asked.voters.index(asked.panel.trusted(asked.voters))], "ignored")
-    elif isinstance(combine, Rule):
-        order = sorted(range(len(weights)), key=lambda i: asked.panel.ranks[asked.voters[i]])
-        value = combine.function([asked.said[i] for i in order], [weights[i] for i in order])
-    elif isinstance(combine, Median | Mean) and values.is_number(options[0].value):
-        numbers = [pair for pair in zip(asked.said, weights, strict=True) if values.is_number(pair[0])]
-        value = median(numbers) if isinstance(combine, Median) else mean(numbers)
-    else:
-        return None
+def _first(node: Node, value: Any, options: Sequence[Option]) -> list[Option]:
+    """Put a value first, whoever says it."""
     key = node.key(value)
     said = next((each for each in options if node.key(each.value) == key), Option(value, (), 0.0))
-    others = [each for each in options if each is not said]
-    return asked.ballot(node, [Option(value, said.voters, said.weight), *others], standing)
+    return [Option(value, said.voters, said.weight), *(each for each in options if each is not said)]
 
 
 def _likeness(options: Sequence[Option]) -> float:
@@ -190,24 +182,28 @@ def _anew(part: Part, column: Sequence[Any]) -> bool:
 def _share(
     node: Record, names: tuple[str, ...], asked: Asked, rows: Sequence[Sequence[Any]], parts: dict[str | int, Poll]
 ) -> None:
-    """Ask one question about several parts, if they differ on any."""
+    """Ask one question about several parts, if they differ on any; what one of them makes of dissent holds for all."""
     if all(isinstance(parts[name], Agreed) for name in names):
         return
     order = [*node.parts]
     at = [order.index(name) for name in names]
-    keys = [node.parts[name].node.key for name in names]
+    nodes = [node.parts[name].node for name in names]
     one = replace(asked, said=[tuple([row[i] for i in at]) for row in rows], place=(*asked.place, names))
     near = near_in_all([node.parts[name].node for name in names])
     options = vote(
         one.panel,
         one.voters,
         one.said,
-        lambda group: tuple([key(each) for key, each in zip(keys, group, strict=True)]),
+        lambda group: tuple([each.key(said) for each, said in zip(nodes, group, strict=True)]),
         near and partial(near, are_near),
     )
+    for kind in (AskJudge, MustAgree):
+        told = [each.rules["dissent"] for each in nodes if isinstance(each.rules.get("dissent"), kind)]
+        if told:
+            node = replace(node, rules={**node.rules, "dissent": told[0]})
     ballot = one.ballot(node, options, _standing(node, one, options), near=near)
     for i, name in enumerate(names):
-        parts[name] = Shared(node.parts[name].node, ballot, i)
+        parts[name] = Shared(nodes[i], ballot, i)
 
 
 def _items(node: Collected, asked: Asked) -> Poll:
@@ -226,7 +222,10 @@ def _items(node: Collected, asked: Asked) -> Poll:
         members.append(Member(having, poll, _presence(node, asked, having, below)))
     if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):
         return Agreed(node, voters, said[0])
-    return Members(node, place, voters, said, members, _in_line(voters, slots))
+    lines = _lines(voters, slots)
+    in_line = tuple(voter for voter, line in lines.items() if list(line) == sorted(line))
+    counted = lines if node.ordered else None
+    return _whole(node, asked, members) or Members(node, place, voters, said, members, in_line, counted)
 
 
 def _entries(node: Table, asked: Asked) -> Poll:
@@ -244,7 +243,23 @@ def _entries(node: Table, asked: Asked) -> Poll:
         members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
     if _settled(members) and all(each.name in said[0] for each in members):
         return Agreed(node, voters, said[0])
-    return Members(node, place, voters, said, members, voters)
+    return _whole(node, asked, members) or Members(node, place, voters, said, members, voters)
+
+
+def _whole(node: Collected | Table, asked: Asked, members: Sequence[Member]) -> Ballot | None:
+    """Ask for one whole collection where most have something and no item has enough: what is left would be nothing."""
+    panel = asked.panel
+    if panel.given is not None or isinstance(node.rules.get("combine"), AllOf):
+        return None
+    if isinstance(node, Table) and node.bare:
+        return None
+    if any(each.presence is None or each.presence.options[0].value for each in members):
+        return None
+    having = panel.weight(voter for voter, each in zip(asked.voters, asked.said, strict=True) if each)
+    if panel.share(2 * having) <= panel.share(panel.weight(asked.voters)):
+        return None
+    options = vote(panel, asked.voters, asked.said, node.key)
+    return asked.ballot(node, options, _standing(node, asked, options))
 
 
 def _settled(members: Sequence[Member]) -> bool:
@@ -267,7 +282,7 @@ def _presence(node: Collected | Table, asked: Asked, having: tuple[int, ...], pl
     return one.ballot(node, options, standing)
 
 
-def _in_line(voters: tuple[int, ...], slots: Sequence[dict[int, int]]) -> tuple[int, ...]:
-    """Who has the items in the order of the slots."""
-    line = {voter: [slot[voter] for slot in slots if voter in slot] for voter in voters}
-    return tuple(voter for voter, places in line.items() if places == sorted(places))
+def _lines(voters: tuple[int, ...], slots: Sequence[dict[int, int]]) -> dict[int, tuple[int, ...]]:
+    """Say for every voter which slots it has, in its own order."""
+    having = {voter: [at for at, slot in enumerate(slots) if voter in slot] for voter in voters}
+    return {voter: tuple(sorted(each, key=lambda at: slots[at][voter])) for voter, each in having.items()}

@@ -109,10 +109,17 @@ class Collected(Node):
 
 @dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Table(Node):
-    """A dict whose keys are data."""
+    """A dict whose keys are data.
+
+    Attributes:
+        name: what each key is.
+        item: what each value is.
+        bare: whether the keys are fields of what contains it, so that there is no path to it.
+    """
 
     name: Node
     item: Node
+    bare: bool = False
     kind: Kind = "dict"
 
 
@@ -122,9 +129,17 @@ class Union(Node):
 
     Attributes:
         pick: the node of the type that a value has; one and the same node for all values of one type.
+        variants: the declared types that have parts.
     """
 
     pick: Callable[[Any], Node]
+    variants: tuple[Node, ...] = ()
+
+
+def equal(node: Node, left: Any, right: Any) -> bool:
+    """Whether two values are the same, as the type and its rules say."""
+    near = node.near if isinstance(node, Leaf) else None
+    return node.key(left) == node.key(right) or (near is not None and near(left, right))
 
 
 def record_key(node: Record) -> Callable[[Any], Hashable]:
@@ -137,7 +152,7 @@ def record_key(node: Record) -> Callable[[Any], Hashable]:
     def key(value: Any) -> Hashable:
         keys: list[Hashable] = []
         for each, said in zip(counted, read(value), strict=True):  # a loop: deep values need Python's stack
-            keys.append(each(said) if each else None)  # noqa: PERF401
+            keys.append(each(said) if each else None)
         return tuple(keys)
 
     return key

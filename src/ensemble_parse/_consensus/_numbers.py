@@ -51,7 +51,7 @@ def mean(numbers: Sequence[Weighed]) -> Any:
 
 
 def _known(numbers: Sequence[Weighed]) -> list[Weighed]:
-    return [each for each in numbers if not (each[0].is_nan() if isinstance(each[0], Decimal) else each[0] != each[0])]  # noqa: PLR0124 - only what is no number is not itself
+    return [each for each in numbers if not (each[0].is_nan() if isinstance(each[0], Decimal) else each[0] != each[0])]
 
 
 def _finite(value: Any) -> bool:

@@ -6,19 +6,21 @@ import difflib
 import enum
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from ensemble_parse._consensus._node import Collected, Record, Table, Union
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import FieldRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
 
-    from ensemble_parse._consensus._node import Step
+    from ensemble_parse._consensus._node import Node, Step
 
 EACH: Final = "[]"
 _STEP: Final = re.compile(r"\[\d*\]|[^.\[\]]+")
+_PATH: Final = re.compile(r"((\[\d*\]|[^.\[\]]+)(\[\d*\]|\.[^.\[\]]+)*)?")
 _PLAIN: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -60,12 +62,16 @@ class PathRules:
         """Read a mapping from path to rule, or to several.
 
         Raises:
-            ConfigurationError: a path cannot be read, or something else than a rule stands there.
+            ConfigurationError: it is no mapping, a path cannot be read, or something else than a rule stands there.
         """
+        given_rules: Any = rules
+        if not isinstance(given_rules, Mapping):
+            message = f"rules={given_rules!r}: give a mapping from path to rule, such as {{'total': MustAgree()}}"
+            raise ConfigurationError(message)
         root = cls()
         for path, given in rules.items():
-            steps = _STEP.findall(path)
-            if "".join(steps) != path.replace(".", ""):
+            steps = _steps(path)
+            if steps is None:
                 message = f"rules[{path!r}]: give a path such as 'items[].price', 'prices.*' or ''"
                 raise ConfigurationError(message)
             here = root
@@ -73,6 +79,7 @@ class PathRules:
                 here = here.below.setdefault(step, cls())
             several: list[Any] = list(given) if isinstance(given, Iterable) else [given]
             for rule in several:
+                no_class(rule, f"rules[{path!r}]")
                 if not isinstance(rule, FieldRule):
                     message = f"rules[{path!r}]: {rule!r} is no rule; give one such as Tolerance(rel=0.01)"
                     raise ConfigurationError(message)
@@ -83,20 +90,86 @@ class PathRules:
         """Go one step down, if any rule lies there."""
         return self.below.get(step)
 
-    def unused(self, path: str = "") -> str | None:
-        """Find a path that the type does not have."""
-        for step, below in self.below.items():
-            here = path + step if step.startswith("[") or not path else f"{path}.{step}"
-            found = below.unused(here) if below.used else here
-            if found is not None:
-                return found
-        return None
+    def reaches(self, path: str) -> bool:
+        """Whether the type has one of these paths."""
+        here = self
+        for step in _STEP.findall(path):
+            here = here.below[step]
+            if not here.used:
+                return False
+        return True
+
+
+def _steps(path: object) -> list[str] | None:
+    return _STEP.findall(path) if isinstance(path, str) and _PATH.fullmatch(path) else None
+
+
+def no_class(rule: object, where: str) -> None:
+    """Refuse the class of a rule in the place of a rule.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if isinstance(rule, type) and issubclass(rule, FieldRule):
+        message = f"{where}: {rule.__name__} is the class of a rule; write {rule.__name__}(...)"
+        raise ConfigurationError(message)
+
+
+def places(node: Node, path: str = "", inside: tuple[Node, ...] = ()) -> Iterator[str]:
+    """Yield the paths of a type, as rules name them; a type that contains itself is entered once."""
+    below: list[tuple[str, Node]] = []
+    if isinstance(node, Record) and node not in inside:
+        for name, part in node.parts.items():
+            word = f"[{name}]" if isinstance(name, int) else f".{name}" if path else name
+            below.append((path if part.step is None else path + word, part.node))
+    elif isinstance(node, Collected):
+        below.append((path + EACH, node.item))
+    elif isinstance(node, Table) and not node.bare:
+        below.append((f"{path}.*" if path else "*", node.item))
+    elif isinstance(node, Union):
+        below += [(path, each) for each in node.variants]
+    for where, each in below:
+        if where != path:
+            yield where
+        yield from places(each, where, (*inside, node))
+
+
+def path_meant(path: str, known: Iterable[str]) -> str:
+    """Suggest which path was meant, or list what there is."""
+    known = list(dict.fromkeys(known))
+    forms: list[Callable[[str], list[str]]] = [_words, _names]
+    for form in forms:
+        for each in known:
+            if form(path) and form(each) == form(path):
+                return f"; did you mean {each!r}?"
+    folded = {each.casefold(): each for each in reversed(known)}
+    for close in difflib.get_close_matches(path.casefold(), folded, n=1, cutoff=0.6):
+        return f"; did you mean {folded[close]!r}?"
+    last = {_last(each): each for each in reversed(known)}
+    for close in difflib.get_close_matches(_last(path), last, n=1, cutoff=0.7):
+        return f"; did you mean {last[close]!r}?"
+    return _there_is(known)
+
+
+def _words(path: str) -> list[str]:
+    return [step.strip("[]") for step in _STEP.findall(path) if step != EACH]
+
+
+def _names(path: str) -> list[str]:
+    return [word.casefold() for word in _words(path) if not word.isdigit() and word != "*"]
+
+
+def _last(path: str) -> str:
+    return next(reversed(_names(path)), "")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Suggest what a misspelt name was meant to be, or list what there is."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there is {', '.join(map(repr, known[:12]))}" if known else ""
+    return f"; did you mean {close[0]!r}?" if close else _there_is(known)
+
+
+def _there_is(known: list[str]) -> str:
+    more = ", ..." if len(known) > 12 else ""  # noqa: PLR2004
+    return f"; there is {', '.join(map(repr, known[:12]))}{more}" if known else ""

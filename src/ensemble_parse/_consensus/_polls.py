@@ -9,7 +9,7 @@ from ensemble_parse._consensus._node import Collected
 from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus._nearness import Near
     from ensemble_parse._consensus._node import Node, Record, Table, Union
@@ -117,6 +117,8 @@ class Members:
         values: what each voter says.
         members: every item that anybody has, in order.
         in_line: the voters whose items stand in that order.
+        lines: for each voter the numbers of its members in its own order, where order counts; ``None`` where it does
+            not.
     """
 
     node: Collected | Table
@@ -125,11 +127,12 @@ class Members:
     values: Sequence[Any]
     members: Sequence[Member]
     in_line: tuple[int, ...]
+    lines: Mapping[int, tuple[int, ...]] | None = None
 
     @property
     def ordered(self) -> tuple[int, ...] | None:
         """The voters in line where order counts; ``None`` where it does not."""
-        return self.in_line if isinstance(self.node, Collected) and self.node.ordered else None
+        return None if self.lines is None else self.in_line
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from ensemble_parse._consensus._paths import did_you_mean
 from ensemble_parse._consensus._unions import optional
 from ensemble_parse._consensus._values import MISSING
 from ensemble_parse._errors import ConfigurationError
-from ensemble_parse._rules import ON_CLASS, FieldRule, Together
+from ensemble_parse._rules import ON_CLASS, Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | No
             if each.init:
                 part = _part(compiler, node, each.name, hints[each.name], path, paths)
                 part.factory = each.default_factory if callable(each.default_factory) else None
-        node.read, node.make = _attributes(node), _validated(node.type)
+        node.read, node.make = _attributes(node), validated(node.type)
         _open(compiler, node, path, lambda value: vars(value))
     elif typing_extensions.is_typeddict(origin):
         _typed_dict(compiler, node, path, paths)
@@ -64,10 +64,8 @@ def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None)
     if not cls.__pydantic_complete__:
         cls.model_rebuild()
     for name, info in cls.model_fields.items():
-        marks = tuple(each for each in info.metadata if isinstance(each, FieldRule))
-        part = _part(
-            compiler, node, name, info.annotation, path, paths, marks=marks, transparent=issubclass(cls, RootModel)
-        )
+        type_: Any = typing.Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        part = _part(compiler, node, name, type_, path, paths, transparent=issubclass(cls, RootModel))
         part.fresh, part.description = (info.default_factory is not None, info.description)
     node.read, node.make = _attributes(node), lambda parts: _make_model(cls, parts)
     if cls.model_config.get("extra") == "allow":
@@ -107,7 +105,7 @@ def _extra(compiler: Compiler, node: Record, path: str, beyond: Callable[[Any], 
     node.parts[EXTRA] = Part(step=None, node=compiler.node(dict[str, Any], path=path))
     table = node.parts[EXTRA].node
     assert isinstance(table, Table)  # noqa: S101 - compiled from a dict
-    table.name = compiler.node(str, path=path)
+    table.name, table.bare = compiler.node(str, path=path), True
     node.read = lambda value: [*read(value), beyond(value)]
 
 
@@ -123,7 +121,7 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
             part.node = optional(part.node)
     names = [*node.parts]
     node.read = lambda value: [value.get(name, MISSING) for name in names]
-    whole = _validated(node.type)
+    whole = validated(node.type)
     node.make = lambda parts: whole({name: value for name, value in parts.items() if value is not MISSING})
     _open(compiler, node, path, lambda value: value)
 
@@ -136,7 +134,6 @@ def _part(
     path: str,
     paths: PathRules | None,
     *,
-    marks: tuple[FieldRule, ...] = (),
     transparent: bool = False,
     step: str | int | None = None,
 ) -> Part:
@@ -146,8 +143,7 @@ def _part(
         word = f"[{name}]" if isinstance(name, int) else name
         where = f"{path}{word}" if isinstance(name, int) or not path else f"{path}.{word}"
         below = paths.at(word) if paths else None
-        compiler.names[word] = None
-    inner = compiler.node(type_, path=where, paths=below, marks=marks, dissent=node.rules.get("dissent"))
+    inner = compiler.node(type_, path=where, paths=below, dissent=node.rules.get("dissent"))
     part = node.parts[name] = Part(step=None if transparent else name if step is None else step, node=inner)
     return part
 
@@ -190,7 +186,7 @@ def _in_order(make: Callable[[list[Any]], Any]) -> Callable[[Mapping[Any, Any]],
     return lambda parts: make(list(parts.values()))
 
 
-def _validated(type_: Any) -> Callable[[Any], Any]:
+def validated(type_: Any) -> Callable[[Any], Any]:
     from pydantic import TypeAdapter
 
     adapter: list[TypeAdapter[Any]] = []  # built with the first object that has to be made
@@ -205,8 +201,8 @@ def _validated(type_: Any) -> Callable[[Any], Any]:
 
 def around(type_: Any, inner: Node) -> Record:
     """Put a record of one part around a node, so that what no class validates is validated as its type."""
-    validated = _validated(type_)
+    make = validated(type_)
     node = Record(type=type_, parts={0: Part(step=None, node=inner)})
-    node.make = lambda parts: (validated(parts[0]),)
+    node.make = lambda parts: (make(parts[0]),)
     node.key = record_key(node)
     return node

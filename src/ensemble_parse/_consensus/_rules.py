@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._consensus import _values as values
-from ensemble_parse._errors import ConfigurationError
-from ensemble_parse._rules import Exact, FieldRule, Text, Tolerance
+from ensemble_parse._consensus._paths import no_class
+from ensemble_parse._errors import ConfigurationError, DecisionError
+from ensemble_parse._rules import Exact, FieldRule, Rule, Text, Tolerance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ensemble_parse._consensus._node import Leaf
     from ensemble_parse._rules import Kind, RuleKind
@@ -18,18 +20,62 @@ if TYPE_CHECKING:
 _SAID = {"list": "a list", "set": "a set", "dict": "a dict", "record": "a model", "any": "any value"}
 
 
+@dataclass(frozen=True, slots=True)
+class Own(Rule):
+    """A user's own rule at its place: what it returns has to be of the place's type.
+
+    Attributes:
+        path: where it stands, for messages.
+        validated: makes a value of the place's type of one, or raises.
+    """
+
+    path: str = field(kw_only=True, compare=False)
+    validated: Callable[[Any], Any] = field(kw_only=True, compare=False)
+
+    def made(self, said: Sequence[Any], weights: Sequence[float]) -> Any:
+        """Call the function, and check what it returns.
+
+        Raises:
+            DecisionError: it is not of the type.
+        """
+        from pydantic import PydanticUserError, ValidationError
+
+        where = self.path or "the answer"
+        try:
+            value = self.function(said, weights)
+        except Exception as error:
+            error.add_note(f"in the Rule of {where}")
+            raise
+        try:
+            return self.validated(value)
+        except PydanticUserError:
+            return value  # of a class that pydantic knows nothing about
+        except ValidationError as error:
+            message = f"{where}: its Rule returned a {type(value).__name__} that is not valid there"
+            raise DecisionError(message) from error
+
+
 def merged(
-    path: str, marks: Iterable[FieldRule], mapped: Iterable[FieldRule], dissent: FieldRule | None
+    path: str, marks: Iterable[object], mapped: Iterable[FieldRule], dissent: FieldRule | None
 ) -> dict[RuleKind, FieldRule]:
     """Take one rule of each kind: the mapping's before the type's own, that before what contains it.
 
+    Args:
+        path: where this is, for messages.
+        marks: what ``Annotated`` says of the type, rules among it.
+        mapped: the mapping's rules.
+        dissent: what the value that contains it makes of dissent.
+
     Raises:
-        ConfigurationError: one place gives two rules of one kind.
+        ConfigurationError: one place gives two rules of one kind, or a rule's class.
     """
     rules: dict[RuleKind, FieldRule] = {} if dissent is None else {dissent.kind: dissent}
     for place in (marks, mapped):
         found: dict[RuleKind, FieldRule] = {}
         for rule in place:
+            no_class(rule, path or "the answer")
+            if not isinstance(rule, FieldRule):
+                continue  # somebody else's mark
             other = found.setdefault(rule.kind, rule)
             if other != rule and rule.kind != "group":
                 message = f"{path or 'the answer'}: {other!r} and {rule!r} exclude each other; keep one"

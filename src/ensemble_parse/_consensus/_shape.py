@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._annotations import is_record, unwrapped
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
-from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean
-from ensemble_parse._consensus._records import record_of
-from ensemble_parse._consensus._rules import check, leaf_rules, merged
+from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean, path_meant, places
+from ensemble_parse._consensus._records import record_of, validated
+from ensemble_parse._consensus._rules import Own, check, leaf_rules, merged
 from ensemble_parse._consensus._unions import anything_of, union_of
 from ensemble_parse._errors import ConfigurationError
-from ensemble_parse._rules import FieldRule, Items
+from ensemble_parse._rules import FieldRule, Items, Rule, Text, Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ def shape(type_: Any, rules: Mapping[str, FieldRule | Iterable[FieldRule]] | Non
     """
     try:
         return _cached(type_, tuple(sorted(rules.items())) if rules else ())
-    except TypeError:  # a type or rule that cannot be hashed
+    except (TypeError, AttributeError):  # a type or rule that cannot be hashed, or no mapping of rules
         return _compile(type_, rules or {})
 
 
@@ -53,11 +53,10 @@ def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:
     paths = PathRules.of(rules)
     compiler = Compiler()
     node = compiler.node(type_, path="", paths=paths)
-    unused = paths.unused()
-    if unused is not None:
-        last = unused.rpartition(".")[2]
-        message = f"rules[{unused!r}]: {type_!r} has no such path{did_you_mean(last, compiler.names)}"
-        raise ConfigurationError(message)
+    for path in rules:
+        if not paths.reaches(path):
+            message = f"rules[{path!r}]: {type_!r} has no such path{path_meant(path, places(node))}"
+            raise ConfigurationError(message)
     return node
 
 
@@ -81,7 +80,6 @@ class Compiler:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.names: dict[str, None] = {}
         self._done: dict[Hashable, Record] = {}
 
     def node(  # noqa: C901, PLR0911 - a case for each kind of type
@@ -106,6 +104,10 @@ class Compiler:
         if paths is not None:
             paths.used = True
         rules = merged(path, (*marks, *inner), paths.here if paths else (), dissent)
+        own = rules.get("combine")
+        if isinstance(own, Rule) and not isinstance(own, Own):
+            whole = typing.Annotated[(type_, *inner)] if inner else type_
+            rules["combine"] = Own(own.function, path=path, validated=validated(whole))
         origin, arguments = typing.get_origin(type_) or type_, typing.get_args(type_)
         if origin in (typing.Union, types.UnionType):
             return self._union(type_, arguments, path, paths, rules)
@@ -201,18 +203,30 @@ class Compiler:
 
 def _by(told: Items, item: Node, path: str) -> values.Key:
     names = list(item.parts) if isinstance(item, Record) else []
+    if item.type is Any:
+        message = f"{path or 'the answer'}: {told!r}: nobody says what an item is; give response_format, as list[Item]"
+        raise ConfigurationError(message)
     for name in told.key:
         if name not in names:
             what = f"has no field {name!r}" + did_you_mean(name, map(str, names)) if names else "has no fields"
             message = f"{path or 'the answer'}: {told!r}: an item {what}"
             raise ConfigurationError(message)
     assert isinstance(item, Record)  # noqa: S101 - it has the names
+    for name in told.key:
+        fuzzy = item.parts[name].node.rules.get("compare")
+        if isinstance(fuzzy, Tolerance) or (isinstance(fuzzy, Text) and fuzzy.similar is not None):
+            where = f"{path}{EACH}.{name}"
+            message = f"{where}: {fuzzy!r}: a key is compared exactly; take the rule off, or name another key"
+            raise ConfigurationError(message)
     at = [names.index(name) for name in told.key]
     keys = [item.parts[name].node.key for name in told.key]
     read = item.read
 
     def by(value: Any) -> Hashable:
-        said = read(value)
-        return tuple(key(said[i]) for key, i in zip(keys, at, strict=True))
+        row = read(value)
+        said = [row[i] for i in at]
+        if all(each is None or each is values.MISSING for each in said):
+            return None
+        return tuple(key(each) for key, each in zip(keys, said, strict=True))
 
     return by

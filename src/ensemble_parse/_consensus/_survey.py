@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic
 
-from ensemble_parse._consensus._annotations import unwrapped
+from ensemble_parse._consensus._annotations import is_record, unwrapped
 from ensemble_parse._consensus._cohere import Outcome
 from ensemble_parse._consensus._contests import Contest, Question, contests, questions
 from ensemble_parse._consensus._merge import survey
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._consensus._node import Node
     from ensemble_parse._consensus._polls import Place
+    from ensemble_parse._consensus._rows import Row
     from ensemble_parse._models import How
     from ensemble_parse._rules import FieldRule
 
@@ -57,6 +60,11 @@ class Survey(Generic[T]):
         if not candidates:
             message = "no candidates: give one or more"
             raise ConfigurationError(message)
+        for each in candidates:
+            weight: Any = each.weight
+            if not (isinstance(weight, int | float) and 0 < weight < math.inf):
+                message = f"weight={weight!r} of {each.name}: give a number greater than 0"
+                raise ConfigurationError(message)
         self.candidates = tuple(candidates)
         self._names = [each.name for each in self.candidates]
         self._panel = Panel.of([each.weight for each in self.candidates])
@@ -175,6 +183,10 @@ def _root(
     told = type_ is not None
     if not told:
         kinds: set[Any] = {type(each) for each in said}
+        if len(kinds - {NoneType}) > 1 and any(map(is_record, kinds)):
+            names = ", ".join(sorted(each.__name__ for each in kinds))
+            message = f"candidates of several types: {names}; give response_format, and each is validated as that"
+            raise ConfigurationError(message)
         type_ = kinds.pop() if len(kinds) == 1 else Any
     node = shape(type_, rules)
     if isinstance(node, Leaf):
@@ -194,16 +206,20 @@ def _undisputed(question: Question) -> bool:
     return isinstance(poll, Agreed) or len(poll.options) == 1
 
 
-def _undecided(told: Sequence[tuple[str, Any]]) -> Iterator[Reason]:
-    paths = [path or "the answer" for path, verdict in told if verdict.how == "undecided"]
-    if paths:
-        yield Reason(kind="undecided", detail=f"{_listed(paths)}: no value leads; the most trusted stands")
+def _undecided(told: Sequence[tuple[str, Row]]) -> Iterator[Reason]:
+    for must, why in (
+        (True, "not all agree, and they must; meanwhile the vote stands"),
+        (False, "no value leads; the most trusted stands"),
+    ):
+        paths = [path or "the answer" for path, row in told if row.how == "undecided" and row.must is must]
+        if paths:
+            yield Reason(kind="undecided", detail=f"{_listed(paths)}: {why}")
 
 
-def _repaired(told: Sequence[tuple[str, Any]], outcome: Outcome) -> Iterator[Reason]:
-    paths = [path or "the answer" for path, verdict in told if verdict.how == "repaired"]
+def _repaired(told: Sequence[tuple[str, Row]], outcome: Outcome) -> Iterator[Reason]:
+    paths = [path or "the answer" for path, row in told if row.how == "repaired"]
     if outcome.repaired:
-        cost = sum(verdict.lost for _, verdict in told)
+        cost = sum(row.lost for _, row in told)
         detail = f"{_listed(paths)}: what was voted is not valid together; {cost:.2g} of the support was given up"
         yield Reason(kind="repaired", detail=detail)
 

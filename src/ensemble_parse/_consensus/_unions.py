@@ -135,7 +135,7 @@ def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union
         node = pick(value)
         return id(node), node.key(value)
 
-    return Union(type=type_, rules=rules, pick=pick, key=key)
+    return Union(type=type_, rules=rules, pick=pick, key=key, variants=tuple(variants))
 
 
 def _holds(node: Node, value: Any) -> bool:
