@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FENCED = FencedCodeBlockLexer(r"[\w+-]*")
 _SKIP = re.compile(r"<!-- skip:(?P<reason>[^>]*)-->\s*\Z")
+_FILE = re.compile(r"<!-- file: (?P<name>[\w.-]+) -->\s*\Z")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -34,6 +35,7 @@ class Block:
     Attributes:
         line: that of its first line of text.
         skip: why it is not run, from ``<!-- skip: reason -->`` right before it.
+        file: what it is called in the code behind it, from ``<!-- file: name -->`` right before it.
     """
 
     page: Path
@@ -41,6 +43,7 @@ class Block:
     language: str
     source: str
     skip: str | None
+    file: str | None
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -49,12 +52,14 @@ def blocks(page: Path) -> Iterator[Block]:
     for region in _FENCED(document):
         source = region.lexemes["source"]
         skip = _SKIP.search(document.text, 0, region.start)
+        file = _FILE.search(document.text, 0, region.start)
         yield Block(
             page=page,
             line=document.text.count("\n", 0, region.start + source.offset) + 1,
             language=region.lexemes["language"],
             source=str(source),
             skip=skip["reason"].strip() if skip else None,
+            file=file["name"] if file else None,
         )
 
 

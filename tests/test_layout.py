@@ -59,6 +59,8 @@ ORDER = [
     "_consensus",
     "_messages",
     "_retry",
+    "_budget",
+    "_limits",
     "_client._protocol",
     "_client._modes",
     "_client._faults",
@@ -71,14 +73,32 @@ ORDER = [
     "_arbiter",
     "_judge",
     "_schedule",
+    "_events",
     "_sync",
     "_again",
     "_stored",
     "_completion",
     "openai",
+    "_batch._items",
+    "_batch._fingerprint",
+    "_batch._journal",
+    "_batch._progress",
+    "batch",
     "_ensemble",
     "",
     "testing",
+    "_config._toml",
+    "_config._values",
+    "_config._tables",
+    "_config._format",
+    "_config._overrides",
+    "config",
+    "_cache._flight",
+    "_cache._key",
+    "_cache._entry",
+    "_cache._memory",
+    "_cache._disk",
+    "cache",
     "compat",
     "_local_weights",
     "_local_serve",
@@ -88,9 +108,11 @@ ORDER = [
     "demo",
     "cli",
 ]
-# Those that look down: a result writes and reads itself, in a file of its own that is imported when it is asked to.
-DOWNWARD = {("_models", "_stored"), ("_models", "_again")}
-PUBLIC = ["compat", "local", "openai", "testing"]  # `demo` and `cli` are reached by the command alone
+# Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
+# when it is asked to.
+DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
+# `demo` and `cli` are reached by the command alone.
+PUBLIC = ["batch", "cache", "compat", "config", "local", "openai", "testing"]
 HEAVY = {
     "numpy",
     "scipy",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
 
 from ensemble_parse import (
+    AnyOf,
     Arbitration,
     Candidate,
     Case,
@@ -18,12 +19,14 @@ from ensemble_parse import (
     Ensemble,
     First,
     Judge,
+    Mean,
     Medoid,
     MustAgree,
     Processor,
     Tolerance,
     Unanimous,
     Vote,
+    Whole,
 )
 from ensemble_parse._consensus import Survey
 from ensemble_parse.testing import ScriptedClient
@@ -52,6 +55,8 @@ class Invoice(BaseModel):
 A = Invoice(vendor="ACME", total=1, lines=[Line(name="bolt", price=1)])
 B = Invoice(vendor="Apex", total=1, lines=[Line(name="bolt", price=2), Line(name="nut", price=3)])
 C = Invoice(vendor="Axis", total=2, lines=[Line(name="bolt", price=2)])
+D = Invoice(vendor="Axis", total=2, lines=[Line(name="bolt", price=4), Line(name="nut", price=3)])
+E = Invoice(vendor="ACME", total=1, lines=[Line(name="bolt", price=1), *B.lines[1:], Line(name="pin", price=5)])
 
 
 def asked(*answers: Any, maker: Any = None, **options: Any) -> Ensemble:
@@ -185,14 +190,14 @@ def candidate(at: int, output: Any, weight: float = 1.0) -> Candidate[Any]:
 @pytest.mark.parametrize(
     ("said", "outstanding", "paths"),
     [
-        ([A, A], 1.0, ()),
-        ([A, A], 2.0, ("",)),
-        ([A], 1.0, ("",)),
-        ([A, A, C], 1.0, ("vendor", "total", "lines[0].price")),
-        ([A, A, C], 0.5, ()),
+        ([B, B], 1.0, ()),
+        ([B, B], 2.0, ("",)),
+        ([B], 1.0, ("",)),
+        ([B, B, D], 1.0, ("vendor", "total", "lines", "lines[0].price")),
+        ([B, B, D], 0.5, ()),
         ([A, B], 0.0, ()),
-        ([A, A, A, B], 1.0, ()),
-        ([A, A, A, B], 2.0, ("vendor", "lines", "lines[0].price")),
+        ([B, B, B, E], 1.0, ()),
+        ([B, B, B, E], 2.0, ("vendor", "lines", "lines[0].price")),
     ],
 )
 async def test_what_outstanding_weight_could_still_turn(
@@ -236,6 +241,25 @@ async def test_a_result_shows_itself_in_a_line() -> None:
     assert repr(result) == (
         "Result(output=2, status='complete', method='vote', review=[], candidates=3, errors=0, requests=3)"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "type_", "paths"),
+    [
+        ([A, A, A], Invoice, ("",)),
+        ([A, A, C], Invoice, ("lines",)),
+        ([A.lines[0], A.lines[0]], Line, ()),
+        ([["a"], ["a"]], list[str], ()),
+        ([["a", "b"], ["a", "b"]], Annotated[list[str], AnyOf()], ("",)),
+        ([5.0, 5.0], Annotated[float, Mean()], ("",)),
+        ([[A], [A]], Annotated[list[Invoice], Whole()], ()),
+        ([{"x": A}, {"x": A}], dict[str, Invoice], ("",)),
+    ],
+)
+async def test_what_a_single_further_answer_could_turn(said: list[Any], type_: Any, paths: tuple[str, ...]) -> None:
+    """A list of one record, and what a rule makes of all that is said, stay open however many agree so far."""
+    survey = Survey([candidate(at, each) for at, each in enumerate(said)], type_)
+    assert survey.unsettled(0.5) == paths
 
 
 async def test_weights_of_processors_are_votes() -> None:

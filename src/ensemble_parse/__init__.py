@@ -1,11 +1,23 @@
 """One request, several LLMs of any vendor, one typed answer; and for every field of it who said what."""
 
+from ensemble_parse._budget import Budget, Spending
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
 from ensemble_parse._consensus import Answer, Contest, consensus
-from ensemble_parse._decision import Arbiter, Arbitration, Case, DecisionMaker, First, Medoid, Unanimous, Vote
+from ensemble_parse._decision import (
+    Arbiter,
+    Arbitration,
+    Case,
+    DecisionMaker,
+    First,
+    Medoid,
+    Outstanding,
+    Unanimous,
+    Vote,
+)
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import (
     AllProcessorsFailed,
+    BudgetExceeded,
     ConfigurationError,
     DeadlineExceeded,
     DecisionError,
@@ -20,12 +32,14 @@ from ensemble_parse._errors import (
 )
 from ensemble_parse._format import Parsed, ResponseFormat
 from ensemble_parse._judge import Judge
+from ensemble_parse._limits import RateLimit
 from ensemble_parse._models import (
     Attempt,
     Candidate,
     Cost,
     Decision,
     Dissent,
+    Event,
     Reason,
     Request,
     Result,
@@ -61,6 +75,8 @@ __all__ = [
     "Arbitration",
     "AskJudge",
     "Attempt",
+    "Budget",
+    "BudgetExceeded",
     "Candidate",
     "Case",
     "Client",
@@ -75,6 +91,7 @@ __all__ = [
     "Dissent",
     "Ensemble",
     "EnsembleError",
+    "Event",
     "Exact",
     "FieldRule",
     "First",
@@ -88,11 +105,13 @@ __all__ = [
     "Medoid",
     "ModelCall",
     "MustAgree",
+    "Outstanding",
     "Parsed",
     "Processor",
     "ProcessorError",
     "ProcessorTimeout",
     "ProviderError",
+    "RateLimit",
     "Reason",
     "Refused",
     "Reply",
@@ -101,6 +120,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "Rule",
+    "Spending",
     "Text",
     "Together",
     "Tolerance",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 from ensemble_parse._consensus import Survey, account, medoid
 from ensemble_parse._consensus._paths import PathRules
 from ensemble_parse._consensus._values import same
 from ensemble_parse._errors import ConfigurationError, DecisionError
-from ensemble_parse._models import Candidate, Decision, Request, T
+from ensemble_parse._models import Candidate, Decision, Pace, Request, T
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ensemble_parse._models import Attempt, How, Reason
     from ensemble_parse._processor import Processor
     from ensemble_parse._rules import FieldRule
+
+Stop: TypeAlias = Literal["unbeatable", "two", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +38,36 @@ class Case:
     ledger: list[Attempt]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outstanding:
+    """What may still come.
+
+    Attributes:
+        asked: of each candidate that was asked for and has not come, the processor's place in the order of trust.
+        unasked: the same of those that were not asked for yet.
+        weight: of all of them.
+        case: the request, and the means to ask a model about it.
+    """
+
+    asked: tuple[int, ...]
+    unasked: tuple[int, ...]
+    weight: float
+    case: Case
+
+
 @runtime_checkable
 class DecisionMaker(Protocol):
-    """Turns candidates into a decision; write your own with this one method."""
+    """Turns candidates into a decision; write your own with this one method.
+
+    Two more are looked for, and without them everybody is asked and waited for:
+
+    * ``settled(candidates, outstanding: Outstanding) -> bool``: whether what may still come could not change the
+      decision, so that it is neither asked for nor waited for;
+    * ``fewest(weights) -> int``: how many candidates, the most trusted first, may be enough if they agree; without it
+      one. So many are asked first with ``pace="thrifty"``.
+
+    An attribute ``pace`` is the pace of ensembles that are given none.
+    """
 
     async def decide(self, candidates: Sequence[Candidate[Any]], case: Case) -> Decision[Any]:
         """Decide.
@@ -57,14 +86,18 @@ class DecisionMaker(Protocol):
 class First:
     """The first valid answer in order of trust (failover): the next processor is asked only when one fails.
 
+    With ``pace="parallel"`` all are asked at once, and the rest is cancelled when nobody more trusted can answer.
+
     Examples:
         >>> First()
         First()
     """
 
-    def settled(self, candidates: Sequence[Candidate[Any]]) -> bool:
-        """One answer is all it takes."""
-        return bool(candidates)
+    pace: ClassVar[Pace] = "thrifty"
+
+    def settled(self, candidates: Sequence[Candidate[Any]], outstanding: Outstanding) -> bool:
+        """One answer is all it takes, once nobody more trusted can give one."""
+        return candidates[0].position <= min((*outstanding.asked, *outstanding.unasked))
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Take the most trusted candidate."""
@@ -116,6 +149,9 @@ class Vote:
         arbiter: who is asked about what has no majority, all of it at once; ``None``: the most trusted of what leads
             stands, and the result says that it is undecided.
         rules: how to compare and combine, by path; before those in the type's ``Annotated``.
+        stop: when it is settled. ``"unbeatable"``: when no outstanding weight can change any path, long text aside,
+            so that the answer is the one that waiting for all would give. ``"two"``: when on every path two agree and
+            lead. ``"all"``: never; everybody is asked and waited for.
 
     Raises:
         ConfigurationError: the arbiter is none, or the rules are no mapping from path to rule.
@@ -127,9 +163,10 @@ class Vote:
 
     arbiter: Arbiter | None = None
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None
+    stop: Stop = "unbeatable"
 
     def __post_init__(self) -> None:
-        """Check the two, before any model is paid."""
+        """Check the settings, before any model is paid."""
         if isinstance(self.arbiter, str):
             message = f"Vote(arbiter={self.arbiter!r}): a model arbitrates as a judge; give Judge({self.arbiter!r})"
             raise ConfigurationError(message)
@@ -138,6 +175,9 @@ class Vote:
             raise ConfigurationError(message)
         if self.rules is not None:
             PathRules.of(self.rules)
+        if self.stop not in get_args(Stop):
+            message = f"Vote(stop={self.stop!r}): give one of {', '.join(map(repr, get_args(Stop)))}"
+            raise ConfigurationError(message)
 
     @property
     def processors(self) -> tuple[Processor, ...]:
@@ -146,8 +186,23 @@ class Vote:
 
     def __repr__(self) -> str:
         """Show what is not the default."""
-        told = {"arbiter": self.arbiter, "rules": self.rules}
+        told = {"arbiter": self.arbiter, "rules": self.rules, "stop": None if self.stop == "unbeatable" else self.stop}
         return f"Vote({', '.join(f'{name}={value!r}' for name, value in told.items() if value is not None)})"
+
+    def fewest(self, weights: Sequence[float]) -> int:
+        """So many that agree settle it."""
+        if self.stop == "all":
+            return len(weights)
+        if self.stop == "two":
+            return min(2, len(weights))
+        return next(count for count in range(1, len(weights) + 1) if sum(weights[:count]) > sum(weights[count:]))
+
+    def settled(self, candidates: Sequence[Candidate[Any]], outstanding: Outstanding) -> bool:
+        """Whether every path is."""
+        if self.stop == "all" or (self.stop == "two" and len(candidates) == 1):
+            return False
+        survey = Survey(candidates, outstanding.case.request.format.type, self.rules)
+        return not survey.unsettled(outstanding.weight, two=self.stop == "two", arbitrated=self.arbiter is not None)
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Vote, and ask the arbiter about what the vote leaves open."""

@@ -7,37 +7,46 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args, overload
 
 from ensemble_parse._consensus import shape
-from ensemble_parse._decision import Case, DecisionMaker, Vote, decided
+from ensemble_parse._decision import Case, DecisionMaker, Outstanding, Vote, decided
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
     DeadlineExceeded,
     DecisionError,
     DegradedResult,
+    ProcessorTimeout,
 )
+from ensemble_parse._events import told
 from ensemble_parse._format import response_format as prepare
 from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
-from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Reason, Request, Result
-from ensemble_parse._processor import Processor, check_params, earlier, named, run
+from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Event, Pace, Reason, Request, Result
+from ensemble_parse._processor import Processor, check_params, named, run, seats
 from ensemble_parse._retry import is_positive, is_whole
-from ensemble_parse._schedule import ask_all
+from ensemble_parse._schedule import Patience, Plan, ask_all
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from os import PathLike
+
+    from ensemble_parse._batch._items import Inputs, Item
+    from ensemble_parse._batch._progress import Progress
     from ensemble_parse._client._protocol import Client, Fit
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
     from ensemble_parse._models import Messages
+    from ensemble_parse._processor import Seat
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
 
 _SETTINGS: Final = (
-    *("processors", "decision_maker", "deadline", "min_candidates", "strict"),
+    *("processors", "decision_maker", "pace", "deadline", "min_candidates", "strict"),
     *("examples", "shuffle_examples", "client", "name"),
 )
 
@@ -51,6 +60,11 @@ class Ensemble:
         decision_maker: how their answers become one. ``None`` is ``Vote()``: a vote on every field, ties falling to the
             order of trust. A string or ``Processor`` is ``Vote(arbiter=Judge(...))``: that model is asked about what
             has no majority, and only about that.
+        pace: who is asked when. ``"parallel"``: all at once, the fastest. ``"hedged"``: two at once, and the next one
+            where they disagree or after the third quartile of recent latencies. ``"thrifty"``: as few as may be
+            enough, and the next one only where they disagree, so that ``[cheap, cheap, strong]`` is a cascade. In every
+            pace the rest is cancelled once the decision is settled, and whoever fails is followed by the next at once.
+            ``None`` is ``"parallel"``, and ``"thrifty"`` for ``First``.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
         strict: raise ``DegradedResult`` where the result would be ``degraded``, and
@@ -75,6 +89,7 @@ class Ensemble:
         processors: int | Sequence[str | Processor] = 3,
         decision_maker: str | Processor | DecisionMaker | None = None,
         *,
+        pace: Pace | None = None,
         deadline: float | None = None,
         min_candidates: int = 1,
         strict: bool = False,
@@ -94,7 +109,12 @@ class Ensemble:
         if not is_whole(min_candidates, least=1) or min_candidates > most:
             message = f"min_candidates={min_candidates!r}: {most} candidates are asked for; give 1 to {most}"
             raise ConfigurationError(message)
+        if pace is not None and pace not in get_args(Pace):
+            message = f"pace={pace!r}: give one of {', '.join(map(repr, get_args(Pace)))}"
+            raise ConfigurationError(message)
         check_params(params, "Ensemble", _SETTINGS)
+        own: Pace = getattr(self.decision_maker, "pace", "parallel")
+        self.pace: Pace = pace or own
         self.deadline = deadline
         self.min_candidates = min_candidates
         self.strict = strict
@@ -103,11 +123,42 @@ class Ensemble:
         self.name = name
         self.params = params
         self._client = client
+        self._patience = Patience()
 
     def __repr__(self) -> str:
         """Show who is asked and who decides; no parameter, since keys are among them."""
         who = [processor.name for processor in self.processors]
         return f"Ensemble({who!r}, decision_maker={self.decision_maker!r})"
+
+    # -- as a file ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_config(
+        cls, source: str | PathLike[str] | Mapping[str, Any], name: str | None = None, *, client: Client | None = None
+    ) -> Self:
+        """Build an ensemble from a TOML or YAML file, or from what ``to_config`` gave.
+
+        Args:
+            source: the path of a file, or a mapping.
+            name: which of its ensembles; not needed where there is only one.
+            client: how models are reached; by default through LiteLLM.
+
+        Raises:
+            ConfigurationError: the file, the table and the setting in which something is wrong, all of it at once.
+        """
+        from ensemble_parse.config import load
+
+        return load(source, name, client=client, make=cls)
+
+    def to_config(self) -> dict[str, Any]:
+        """Give the settings as plain data, from which ``from_config`` builds an ensemble that behaves the same.
+
+        Raises:
+            ConfigurationError: something is no data, such as a decision maker of your own, or is a key.
+        """
+        from ensemble_parse.config import to_config
+
+        return to_config(self)
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +229,46 @@ class Ensemble:
         Raises:
             ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for ``parse``.
         """
+        return await self._run(messages, response_format, lambda _: None, model, pass_reasoning, examples, params)
+
+    def stream(
+        self,
+        messages: Messages,
+        response_format: Any,
+        *,
+        model: str | None = None,
+        pass_reasoning: bool = False,
+        examples: Sequence[Example] | None = None,
+        **params: Any,
+    ) -> AsyncGenerator[Event]:
+        """Ask all, decide, and tell what happens meanwhile; the last event is ``decided`` and has the result.
+
+        Leaving the loop early cancels the call: ``async with contextlib.aclosing(ensemble.stream(...)) as events``.
+
+        Args:
+            messages: as for ``parse``, like everything else.
+            response_format: what the answer must be.
+            model: the model of processors that name none.
+            pass_reasoning: let every model reason before it answers.
+            examples: few-shot examples of this call.
+            params: model parameters of this call.
+
+        Raises:
+            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for ``parse``, after the events
+                that led to it.
+        """
+        return told(lambda tell: self._run(messages, response_format, tell, model, pass_reasoning, examples, params))
+
+    async def _run(
+        self,
+        messages: Messages,
+        response_format: Any,
+        tell: Callable[[Event], None],
+        model: str | None,
+        pass_reasoning: bool,  # noqa: FBT001 - as it was given
+        examples: Sequence[Example] | None,
+        params: dict[str, Any],
+    ) -> Result[Any]:
         started = time.perf_counter()
         check_params(params, "parse", ("messages", "response_format", "model", "pass_reasoning", "examples"))
         format_ = prepare(response_format, reasoning=pass_reasoning)
@@ -189,6 +280,7 @@ class Ensemble:
             params=self.params | params,
             model=model,
             strict=self.strict,
+            tell=lambda event: tell(replace(event, seconds=time.perf_counter() - started)),
         )
         fits = await self._fits(request)
         if self.deadline:
@@ -208,6 +300,7 @@ class Ensemble:
             name=self.name,
             format=format_,
         )
+        request.tell(Event(kind="decided", result=result))
         if self.strict and result.reasons:
             why = "; ".join(f"{reason.kind}: {reason.detail}" for reason in result.reasons)
             message = f"the result is degraded, and strict=True: {why}"
@@ -229,6 +322,62 @@ class Ensemble:
     def run_sync(self, messages: Messages, response_format: Any, **options: Any) -> Result[Any]:
         """``run`` for code that does not await."""
         return run_sync(self.run(messages, response_format, **options))
+
+    @overload
+    def map(self, inputs: Inputs, response_format: type[T], **settings: Any) -> AsyncGenerator[Item[T], None]: ...
+    @overload
+    def map(self, inputs: Inputs, response_format: Any, **settings: Any) -> AsyncGenerator[Item[Any], None]: ...
+    def map(
+        self,
+        inputs: Inputs,
+        response_format: Any,
+        *,
+        concurrency: int = 8,
+        ordered: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Item[Any], None]:
+        """Ask about many inputs, and give each result as it is there; a failure is one item's, and ends nothing.
+
+        Inputs are pulled as they are needed, so that memory does not grow with their number. To stop early, break out
+        of ``async with contextlib.aclosing(ensemble.map(...)) as items``: what is under way is cancelled.
+
+        Args:
+            inputs: an iterable, or an async one, of texts, lists of messages, and dicts
+                ``{"id": ..., "messages": ...}`` or ``{"id": ..., "input": ...}``. Ids are texts or whole numbers; the
+                default is the position.
+            response_format: as for ``parse``.
+            concurrency: how many inputs are asked about at a time.
+            ordered: give the items in the order of the inputs; up to four times ``concurrency`` of them are then held.
+            journal: a file that keeps what came of every input. With the same file again, what has a result there is
+                not asked again; what failed, and what has another input under its id, is.
+            progress: ``True`` shows a bar on a terminal, and a line now and then elsewhere, on standard error; a
+                function is called with a ``Progress`` after every item.
+            options: as for ``parse``: ``model``, ``pass_reasoning``, ``examples`` and model parameters.
+
+        Returns:
+            An ``Item`` for every input: its id, its ``result`` or its ``error``.
+
+        Raises:
+            ConfigurationError: before any request: it could not run as asked, or the journal is another run's, or one
+                of another schema or ensemble.
+            OSError: the journal cannot be written any more.
+        """
+        from ensemble_parse.batch import mapped
+
+        told = {"concurrency": concurrency, "ordered": ordered, "journal": journal, "progress": progress}
+        return mapped(self, inputs, response_format, **told, **options)
+
+    @overload
+    def map_sync(self, inputs: Inputs, response_format: type[T], **settings: Any) -> Generator[Item[T], None, None]: ...
+    @overload
+    def map_sync(self, inputs: Inputs, response_format: Any, **settings: Any) -> Generator[Item[Any], None, None]: ...
+    def map_sync(self, inputs: Inputs, response_format: Any, **settings: Any) -> Generator[Item[Any], None, None]:
+        """``map`` for code that does not await; an iterable of inputs is pulled in the thread that takes the items."""
+        from ensemble_parse.batch import mapped_sync
+
+        return mapped_sync(self, inputs, response_format, **settings)
 
     def check_sync(self, response_format: Any, **options: Any) -> tuple[Fit, ...]:
         """``check`` for code that does not await."""
@@ -288,19 +437,20 @@ class Ensemble:
     async def _candidates(
         self, request: Request[T], fits: Sequence[Fit], ledger: list[Attempt]
     ) -> tuple[tuple[Candidate[T], ...], tuple[ProcessorError, ...]]:
-        answered = await ask_all(
-            [fit.processor for fit in fits[: len(self.processors)]],
-            lambda at: run(
-                self.processors[at],
-                request,
-                self.client,
-                ledger,
-                position=at,
-                fit=fits[at],
-                earlier=earlier(self.processors, at),
-            ),
-            settled=getattr(self.decision_maker, "settled", None),
+        permuted = bool(request.examples) and request.shuffle_examples
+        panel = seats(self.processors, fits[: len(self.processors)], together=not permuted)
+        case = Case(request=request, client=self.client, ledger=ledger)
+        weights = [seat.weight for seat in panel for _ in range(seat.n)]
+        plan = Plan(
+            pace=self.pace,
+            fewest=max(self.min_candidates, self._fewest(weights)),
+            settled=partial(self._settled, case),
+            patience=self._patience,
             deadline=request.deadline,
+            tell=request.tell,
+        )
+        answered = await ask_all(
+            panel, lambda seat: run(self.processors[seat.position], request, self.client, ledger, seat), plan
         )
         candidates = tuple(candidate for each in answered for candidate in each.candidates)
         errors = tuple(error for each in answered for error in each.errors)
@@ -310,11 +460,38 @@ class Ensemble:
                 raise DeadlineExceeded(message, attempts=tuple(ledger))
             # Each error's own traceback goes through tenacity, instructor and LiteLLM, and says nothing more.
             raise AllProcessorsFailed([error.with_traceback(None) for error in errors], tuple(ledger))
+        if len(candidates) < self.min_candidates and _past(request.deadline):
+            message = (
+                f"{len(candidates)} valid answers within the deadline of {self.deadline:g} s, and "
+                f"min_candidates={self.min_candidates}"
+            )
+            raise DeadlineExceeded(message, candidates=candidates, attempts=tuple(ledger))
         if len(candidates) < self.min_candidates:
             why = "".join(f"\n  {error}" for error in errors)
             message = f"{len(candidates)} valid answers, and min_candidates={self.min_candidates}:{why}"
             raise DecisionError(message, candidates=candidates)
         return candidates, errors
+
+    def _fewest(self, weights: Sequence[float]) -> int:
+        if not hasattr(self.decision_maker, "settled"):
+            return len(weights)
+        fewest = getattr(self.decision_maker, "fewest", None)
+        return fewest(weights) if fewest else 1
+
+    def _settled(
+        self, case: Case, candidates: Sequence[Candidate[Any]], asked: Sequence[Seat], unasked: Sequence[Seat]
+    ) -> bool:
+        """Ask the decision maker whether what may still come could change its decision."""
+        settled = getattr(self.decision_maker, "settled", None)
+        if settled is None or len(candidates) < self.min_candidates:
+            return False
+        outstanding = Outstanding(
+            asked=tuple(seat.position for seat in asked for _ in range(seat.n)),
+            unasked=tuple(seat.position for seat in unasked for _ in range(seat.n)),
+            weight=sum(seat.weight * seat.n for seat in (*asked, *unasked)),
+            case=case,
+        )
+        return bool(settled(candidates, outstanding))
 
     async def _decision(
         self,
@@ -375,7 +552,14 @@ def _past(deadline: float | None) -> bool:
 
 
 def _reasons(errors: Sequence[ProcessorError], ledger: Sequence[Attempt]) -> tuple[Reason, ...]:
-    failed = [Reason(kind="processor failed", detail=str(error), processor=error.processor) for error in errors]
+    failed = [
+        Reason(
+            kind="deadline" if isinstance(error, ProcessorTimeout) and error.cut_off else "processor failed",
+            detail=str(error),
+            processor=error.processor,
+        )
+        for error in errors
+    ]
     dropped = {(attempt.processor, name) for attempt in ledger for name in attempt.dropped}
     parameters = [
         Reason(kind="dropped parameter", detail=f"{who}: its vendor does not take {name!r}", processor=who)

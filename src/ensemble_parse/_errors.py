@@ -8,6 +8,7 @@
         InvalidOutput                      answered, and never validated, after the re-asks
         Refused                            refusal or content filter
         Truncated                          cut off at the length limit
+        BudgetExceeded                     refused before it was sent, so that a budget is kept
       AllProcessorsFailed (ExceptionGroup) no candidate at all; one sub-error for each processor
       DecisionError                        there are candidates, and none could be chosen
         DegradedResult                     ``strict=True``, and something was less than it should be
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+    from ensemble_parse._budget import Spending
     from ensemble_parse._models import Attempt, Candidate, Result
 
 __all__ = [
     "AllProcessorsFailed",
+    "BudgetExceeded",
     "ConfigurationError",
     "DeadlineExceeded",
     "DecisionError",
@@ -125,7 +128,20 @@ class ProviderError(ProcessorError):
 
 
 class ProcessorTimeout(ProcessorError, TimeoutError):
-    """No whole answer came within the time limit of an attempt."""
+    """No whole answer came within the time limit of an attempt, or by the deadline of the whole call.
+
+    Attributes:
+        cut_off: whether it was the deadline of the whole call.
+    """
+
+    cut_off: bool = False
+
+    @classmethod
+    def by_deadline(cls, processor: str) -> Self:
+        """Say that a processor was cut off by the deadline of the whole call."""
+        error = cls(f"{processor}: cut off by the deadline", processor=processor)
+        error.cut_off = True
+        return error
 
 
 class InvalidOutput(ProcessorError):
@@ -191,6 +207,29 @@ class Truncated(ProcessorError):
         """Keep what there was."""
         super().__init__(message, processor=processor, attempts=attempts)
         self.text = text
+
+
+class BudgetExceeded(ProcessorError):
+    """The request could have passed a limit of a ``Budget``; it was not sent, and cost nothing.
+
+    Attributes:
+        spent: what the budget's requests had cost by then, or ``None``.
+        needed: what this request could have cost at worst, or ``None``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        processor: str = "",
+        attempts: tuple[Attempt, ...] = (),
+        spent: Spending | None = None,
+        needed: Spending | None = None,
+    ) -> None:
+        """Keep what was spent and what was needed."""
+        super().__init__(message, processor=processor, attempts=attempts)
+        self.spent = spent
+        self.needed = needed
 
 
 class AllProcessorsFailed(EnsembleError, ExceptionGroup[ProcessorError]):

@@ -15,13 +15,13 @@ from ensemble_parse._decision import Arbitration
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
 from ensemble_parse._models import TRANSPORT, Candidate, Decision, Reason, Request, T
-from ensemble_parse._processor import Processor, renamed, run
+from ensemble_parse._processor import Processor, renamed, run, seats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus import Contest
-    from ensemble_parse._decision import Case
+    from ensemble_parse._decision import Case, Outstanding
     from ensemble_parse._models import Message
 
 JudgeMode: TypeAlias = Literal["auto", "select", "synthesize"]
@@ -122,6 +122,16 @@ class Judge:
     def _judges(self) -> tuple[Judge, ...]:
         return (self, *(each for judge in self.fallback for each in judge._judges()))  # noqa: SLF001 - the same class
 
+    def fewest(self, weights: Sequence[float]) -> int:
+        """Two that agree make a judge superfluous."""
+        return min(2, len(weights))
+
+    def settled(self, candidates: Sequence[Candidate[Any]], outstanding: Outstanding) -> bool:
+        """Whether all who were asked say the same, so that nobody else needs to be."""
+        if outstanding.asked or len(candidates) == 1:
+            return False
+        return len(Survey(candidates, outstanding.case.request.format.type).distinct()) == 1
+
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Decide over whole candidates; see the class."""
         survey = Survey(candidates, case.request.format.type)
@@ -207,8 +217,8 @@ class Judge:
             deadline=case.request.deadline,
         )
         call = self.model.call(request, case.ledger)
-        fit = await case.client.fit(call)
-        answered = await run(self.model, request, case.client, case.ledger, position=0, fit=fit)
+        (seat,) = seats([self.model], [await case.client.fit(call)])
+        answered = await run(self.model, request, case.client, case.ledger, seat)
         if not answered.candidates:
             raise answered.errors[0]
         return answered.candidates[0]

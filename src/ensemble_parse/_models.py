@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich.table import Table
 
@@ -35,6 +35,8 @@ How: TypeAlias = Literal[
     "repaired",
     "derived",
 ]
+Pace: TypeAlias = Literal["parallel", "hedged", "thrifty"]
+EventKind: TypeAlias = Literal["asked", "retried", "answered", "failed", "settled", "cancelled", "decided"]
 ReasonKind: TypeAlias = Literal[
     "processor failed",
     "judge failed",
@@ -73,6 +75,7 @@ class Request(Generic[T]):
         model: the model of processors that name none.
         deadline: event-loop time by which the call must be over, or ``None``.
         strict: whether a parameter that a vendor does not take is an error instead of being dropped.
+        tell: takes what happens meanwhile.
     """
 
     messages: tuple[Message, ...]
@@ -83,6 +86,38 @@ class Request(Generic[T]):
     model: str | None = None
     deadline: float | None = None
     strict: bool = False
+    tell: Callable[[Event], None] = field(default=lambda _: None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened during a call.
+
+    ``kind`` is one of
+
+    * ``asked``: a processor is asked;
+    * ``retried``: it is asked again, because of ``error``;
+    * ``answered``: it gave ``candidate``;
+    * ``failed``: it gave none, because of ``error``;
+    * ``settled``: what those who have not answered may say makes no difference any more;
+    * ``cancelled``: a processor that had not answered was cut off;
+    * ``decided``: ``result`` is there; the last event.
+
+    Attributes:
+        kind: what happened.
+        seconds: since the call began.
+        processor: the processor or judge that it is about, or ``None``.
+        candidate: of ``answered``.
+        error: of ``retried`` and ``failed``.
+        result: of ``decided``.
+    """
+
+    kind: EventKind
+    seconds: float = 0.0
+    processor: str | None = None
+    candidate: Candidate[Any] | None = None
+    error: ProcessorError | None = None
+    result: Result[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +169,7 @@ class Attempt:
         answered_by: the model that the vendor says answered, or ``None``.
         dropped: parameters that this vendor did not take.
         cached: whether the answer came from a cache, and nothing was sent.
+        estimated: whether usage and cost are an estimate, made of what the others used: the request was cut off.
     """
 
     processor: str
@@ -146,6 +182,7 @@ class Attempt:
     answered_by: str | None = None
     dropped: tuple[str, ...] = ()
     cached: bool = False
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +240,8 @@ class Verdict:
     * ``unanimous``: all candidates say so;
     * ``majority``: more than half of those that have such a path do, by weight;
     * ``plurality``: fewer, but more than say anything else;
-    * ``undecided``: nothing leads, or a rule asks for more than there is; the most trusted of what leads stands;
+    * ``undecided``: nothing leads, or a rule asks for more than there is; the most trusted of what leads stands. Also
+      records that a minority lists, beside lists that stopped at the first;
     * ``rule``: a rule made it of what they say;
     * ``similarity``: a long text that nobody repeats; the most trusted candidate's stands, see ``similarity``;
     * ``ignored``: it is no matter of agreement; the most trusted candidate's stands;
@@ -236,7 +274,7 @@ class Verdict:
     margin: float = 0.0
     lost: float = 0.0
     similarity: float | None = None
-    said: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    said: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     missing: bool = False
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ensemble_parse._client._protocol import Gate, ModelCall
 from ensemble_parse._errors import ConfigurationError, ProcessorError, ProcessorTimeout
-from ensemble_parse._models import Attempt, Candidate, Mode, T
+from ensemble_parse._models import Attempt, Candidate, Event, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ class Processor:
             gate=self._gate,
             deadline=request.deadline,
             strict=request.strict,
+            retried=lambda error: request.tell(Event(kind="retried", processor=error.processor, error=error)),
         )
 
 
@@ -168,91 +169,121 @@ class Answered:
     errors: tuple[ProcessorError, ...] = ()
 
 
-async def run(
-    processor: Processor,
-    request: Request[T],
-    client: Client,
-    ledger: list[Attempt],
-    *,
-    position: int,
-    fit: Fit,
-    earlier: int = 0,
-) -> Answered:
-    """Ask one processor for all its samples; its failure is a value.
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Seat:
+    """What one request asks of one processor; seats are sorted by trust.
+
+    Attributes:
+        position: the processor's place in the order of trust.
+        sample: the number of its first sample.
+        n: how many samples the request asks for.
+        name: the processor's.
+        model: the model string.
+        weight: of each candidate.
+        alone: whether it is the processor's only sample.
+        earlier: how many samples processors before it take of the same model with the same settings.
+    """
+
+    position: int
+    sample: int = 0
+    n: int = field(default=1, compare=False)
+    name: str = field(compare=False)
+    model: str = field(compare=False)
+    weight: float = field(default=1.0, compare=False)
+    alone: bool = field(default=True, compare=False)
+    earlier: int = field(default=0, compare=False)
+
+
+def seats(processors: Sequence[Processor], fits: Sequence[Fit], *, together: bool = True) -> list[Seat]:
+    """Make a request of all samples of a processor where its vendor takes ``n``, else one of each.
+
+    Args:
+        processors: in order of trust.
+        fits: what the client said of each.
+        together: whether samples may share a request; with a prompt of its own for each they cannot.
+    """
+    found: list[Seat] = []
+    for position, (processor, fit) in enumerate(zip(processors, fits, strict=True)):
+        at_once = processor.n if together and fit.together else 1
+        settings = (processor.model, processor.mode, processor.params)
+        earlier = sum(each.n for each in processors[:position] if (each.model, each.mode, each.params) == settings)
+        found += [
+            Seat(
+                position=position,
+                sample=sample,
+                n=at_once,
+                name=processor.name or fit.model,
+                model=fit.model,
+                weight=processor.weight,
+                alone=processor.n == 1,
+                earlier=earlier,
+            )
+            for sample in range(0, processor.n, at_once)
+        ]
+    return found
+
+
+async def run(processor: Processor, request: Request[T], client: Client, ledger: list[Attempt], seat: Seat) -> Answered:
+    """Ask one processor; its failure is a value.
 
     Args:
         processor: who is asked.
         request: what.
         client: how models are reached.
         ledger: takes every attempt, also those of a call that is cancelled.
-        position: the processor's place in the order of trust.
-        fit: what the client said of this processor.
-        earlier: how many samples processors before it take of the same model with the same settings.
+        seat: for which of its samples.
     """
     started = time.perf_counter()
     mine: list[Attempt] = []
-    samples: list[tuple[Parsed[T], float]] = []
+    candidates: list[Candidate[T]] = []
     errors: list[ProcessorError] = []
 
-    async def ask(sample: int, n: int) -> int:
-        call = processor.call(request, mine, n=n, sample=earlier + sample)
-        messages = with_examples(request, seed=f"{position}.{sample}")
+    async def ask(sample: int, n: int) -> None:
+        call = processor.call(request, mine, n=n, sample=seat.earlier + sample)
+        messages = with_examples(request, seed=f"{seat.position}.{sample}")
         try:
             reply = await client.ask(replace(call, messages=messages))
         except ProcessorError as error:
             # A value needs no traceback: its frames would keep the request, with the key, as long as the result lives.
             errors.append(error.with_traceback(None))
-            return n
-        samples.extend((answer, time.perf_counter() - started) for answer in reply.answers)
+            return
+        seconds = time.perf_counter() - started
+        for number, answer in enumerate(reply.answers, sample):
+            candidates.append(_candidate(seat, number, answer, seconds))
         errors.extend(reply.errors)
-        return len(reply.answers) + len(reply.errors)
+        given = len(reply.answers) + len(reply.errors)
+        await _all(ask(each, 1) for each in range(sample + given, sample + n))  # it took ``n``, and gave fewer
 
-    permuted = bool(request.examples) and request.shuffle_examples
-    name = processor.name or fit.model
     # Here as well as over all processors, so that the samples that are there by then are not lost.
     limit = asyncio.timeout_at(request.deadline)
     try:
         async with limit:
-            if fit.together and not permuted:
-                given = await ask(0, processor.n)
-                await _all(ask(sample, 1) for sample in range(given, processor.n))  # it took ``n``, and gave fewer
-            else:
-                await _all(ask(sample, 1) for sample in range(processor.n))
+            await ask(seat.sample, seat.n)
     except TimeoutError:
         if not limit.expired():
             raise
-        missing = max(1, processor.n - len(samples) - len(errors))
-        errors.extend(ProcessorTimeout(f"{name}: cut off by the deadline", processor=name) for _ in range(missing))
+        missing = max(1, seat.n - len(candidates) - len(errors))
+        errors.extend(ProcessorTimeout.by_deadline(seat.name) for _ in range(missing))
     finally:
         ledger.extend(mine)
-    candidates = tuple(
-        Candidate(
-            name=name if processor.n == 1 else f"{name}#{sample + 1}",
-            processor=name,
-            position=position,
-            sample=sample,
-            model=fit.model,
-            output=answer.value,
-            weight=processor.weight,
-            reasoning=answer.reasoning,
-            text=answer.text,
-            repaired=answer.repaired,
-            seconds=seconds,
-        )
-        for sample, (answer, seconds) in enumerate(samples)
-    )
     for error in errors:
         error.attempts = tuple(mine)
-    return Answered(candidates=candidates, errors=tuple(errors))
+    return Answered(candidates=tuple(candidates), errors=tuple(errors))
 
 
-def earlier(processors: Sequence[Processor], position: int) -> int:
-    """Count the samples that processors before this one take of the same model with the same settings."""
-    mine = processors[position]
-    return sum(
-        each.n
-        for each in processors[:position]
-        if (each.model, each.mode, each.params) == (mine.model, mine.mode, mine.params)
+def _candidate(seat: Seat, sample: int, answer: Parsed[T], seconds: float) -> Candidate[T]:
+    return Candidate(
+        name=seat.name if seat.alone else f"{seat.name}#{sample + 1}",
+        processor=seat.name,
+        position=seat.position,
+        sample=sample,
+        model=seat.model,
+        output=answer.value,
+        weight=seat.weight,
+        reasoning=answer.reasoning,
+        text=answer.text,
+        repaired=answer.repaired,
+        seconds=seconds,
     )
 
 
@@ -337,7 +368,7 @@ def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sent
         raise ConfigurationError(message)
 
 
-async def _all(asking: Iterable[Coroutine[Any, Any, int]]) -> None:
+async def _all(asking: Iterable[Coroutine[Any, Any, None]]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for each in asking:

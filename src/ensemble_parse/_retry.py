@@ -145,7 +145,12 @@ def is_positive(value: object) -> bool:
 
 
 async def with_retries(
-    policy: RetryPolicy, attempt: Callable[[], Awaitable[R]], *, spent: int = 0, deadline: float | None = None
+    policy: RetryPolicy,
+    attempt: Callable[[], Awaitable[R]],
+    *,
+    spent: int = 0,
+    deadline: float | None = None,
+    retried: Callable[[ProcessorError], None] = lambda _: None,
 ) -> R:
     """Run one round of a call: attempt it until it succeeds, cannot help any more, or the tries are used up.
 
@@ -154,8 +159,16 @@ async def with_retries(
         attempt: makes one request; raises ``ProcessorError``.
         spent: failed tries of the call's earlier rounds.
         deadline: event-loop time past which nothing is waited for.
+        retried: is told of each failure after which there is another attempt, when there is.
     """
+    failed: ProcessorError | None = None
     async for state in policy.retrying(spent, deadline):
+        if failed is not None:
+            retried(failed)
         with state:
-            return await attempt()
+            try:
+                return await attempt()
+            except ProcessorError as error:
+                failed = error
+                raise
     raise AssertionError  # pragma: no cover - tenacity either returns or raises with ``reraise``

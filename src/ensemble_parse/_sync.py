@@ -7,13 +7,14 @@ import atexit
 import contextlib
 import os
 import threading
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from ensemble_parse._errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 
 R = TypeVar("R")
 
@@ -47,6 +48,78 @@ def run_sync(coroutine: Coroutine[Any, Any, R]) -> R:
     except BaseException:
         future.cancel()
         raise
+
+
+def iterate_sync(
+    begin: Callable[[AsyncIterable[Any]], AsyncGenerator[R, None]], inputs: Iterable[Any] | AsyncIterable[Any]
+) -> Generator[R, None, None]:
+    """Give what an asynchronous generator makes of inputs.
+
+    An iterable is pulled in the caller's thread, while the caller waits for something: it may be bound to that thread,
+    as a database's cursor is, and when it blocks, what is under way goes on.
+
+    Args:
+        begin: makes the generator.
+        inputs: what it takes.
+    """
+    calling = _Calling()
+    source = iter(()) if isinstance(inputs, AsyncIterable) else iter(inputs)
+    run_sync(calling.begin(begin(inputs if isinstance(inputs, AsyncIterable) else calling)))
+    try:
+        while (event := run_sync(calling.event())) is not None:
+            if event is _WANTED:
+                run_sync(calling.give(next(source, _NO_MORE)))
+            else:
+                yield event[0]
+    finally:
+        run_sync(calling.end())
+
+
+_WANTED: Final = object()
+_NO_MORE: Final = object()
+
+
+class _Calling:
+    """Inputs of another thread's, for this loop; and what is made of them, for that thread."""
+
+    def __init__(self) -> None:
+        # Of one place, so that no more is made than is taken.
+        self._events: asyncio.Queue[Any] = asyncio.Queue(1)
+        self._given: asyncio.Queue[Any] = asyncio.Queue()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        await self._events.put(_WANTED)
+        given = await self._given.get()
+        if given is _NO_MORE:
+            raise StopAsyncIteration
+        return given
+
+    async def begin(self, items: AsyncGenerator[Any, None]) -> None:
+        self._making = asyncio.create_task(self._make(items))
+
+    async def _make(self, items: AsyncGenerator[Any, None]) -> None:
+        async with contextlib.aclosing(items):
+            async for item in items:
+                await self._events.put((item,))
+
+    async def event(self) -> Any:
+        """What the caller has to do next: give an input, take an item, or, with ``None``, end."""
+        getting = asyncio.create_task(self._events.get())
+        try:
+            await asyncio.wait({getting, self._making}, return_when=asyncio.FIRST_COMPLETED)
+            return await getting if getting.done() or not self._events.empty() else self._making.result()
+        finally:
+            getting.cancel()
+
+    async def give(self, value: Any) -> None:
+        self._given.put_nowait(value)
+
+    async def end(self) -> None:
+        self._making.cancel()
+        await asyncio.gather(self._making, return_exceptions=True)
 
 
 def _running() -> _Loop:

@@ -69,10 +69,13 @@ class FunctionClient(Client):
     async def _sample(self, call: ModelCall[T]) -> Parsed[T]:
         for round_ in range(call.policy.reasks + 1):
             try:
-                return await with_retries(call.policy, partial(self._attempt, call), deadline=call.deadline)
+                return await with_retries(
+                    call.policy, partial(self._attempt, call), deadline=call.deadline, retried=call.retried
+                )
             except InvalidOutput as error:
                 if round_ == call.policy.reasks:
                     raise
+                call.retried(error)
                 turn = {"role": "user", "content": str(error)}
                 call = replace(call, messages=[*call.messages, turn])
         raise AssertionError  # pragma: no cover - the last round returns or raises
@@ -93,6 +96,9 @@ class FunctionClient(Client):
             error = _faults.invalid(call, raised)
         except TimeoutError:
             error = _faults.timed_out(call)
+        except asyncio.CancelledError:
+            _record(call, started, "Cancelled")
+            raise
         except ConnectionError:
             model = "" if call.model == call.processor else f"{call.model}: "
             message = f"{call.processor}: {model}could not be reached"

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, wait_fixed
 
 from ensemble_parse import (
+    Budget,
     Candidate,
     Case,
     Decision,
@@ -17,15 +18,19 @@ from ensemble_parse import (
     Judge,
     Processor,
     ProcessorError,
+    RateLimit,
     Result,
     RetryPolicy,
+    Spending,
     Verdict,
 )
+from ensemble_parse.batch import Item, read_journal
+from ensemble_parse.cache import Cache
 from ensemble_parse.local import LocalModel, local_models
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
 T = TypeVar("T")
 
@@ -54,10 +59,27 @@ def settings() -> None:
     Ensemble(["a/b", Processor("c/d", weight=2, n=3, temperature=0.8)], decision_maker="e/f", deadline=60)
     Ensemble(3, Judge("e/f", mode="select", fallback=["g/h", Judge("i/j")]), max_tokens=100)
     Ensemble(("a/b",), First(), client=ScriptedClient({"a/b": [1]}), examples=[("one", 1)])
+    assert_type(Ensemble.from_config("ensembles.toml", "one", client=ScriptedClient({"a/b": [1]})), Ensemble)
     Processor(retry=RetryPolicy(attempts=4, timeout=20, wait=wait_fixed(1)), mode="tools")
     Processor(retry=AsyncRetrying())
+    Ensemble(["a/b"], client=Cache("answers.sqlite", client=FunctionClient(lambda _: 1), max_age=3600))
     Ensemble(["a/b"], Last())
     Judge("e/f", mode="vote")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def limits() -> None:
+    """What limits are made of, and what they tell."""
+    budget = Budget(usd=1, tokens=1000, calls=3, unknown_price="allow")
+    with budget.reserve(Spending(usd=None, tokens=10, calls=1)) as reservation:
+        reservation.settle(Spending(usd=0.1))
+    assert_type(budget.spent.usd, float)
+    assert_type(budget.left, dict[str, float])
+    Budget(usd=1, unknown_price="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    limit = RateLimit(requests=500, tokens=100_000, per=60)
+    turn = await limit.acquire(900)
+    limit.settle(turn, 600)
+    limit.slow_down(turn, 2.5)
+    assert_type(limit.share, float)
 
 
 async def answers(ensemble: Ensemble) -> None:
@@ -71,6 +93,16 @@ async def answers(ensemble: Ensemble) -> None:
     assert_type(await ensemble.run("text", Invoice), Result[Invoice])
     assert_type(ensemble.parse_sync("text", Invoice), Invoice)
     assert_type(ensemble.run_sync("text", Invoice), Result[Invoice])
+
+
+async def many(ensemble: Ensemble, generated: AsyncIterator[str], rows: list[dict[str, str]]) -> None:
+    """Items have the type that was asked for, whatever the inputs come from."""
+    async for item in ensemble.map(["text"], Invoice, concurrency=3, journal="run.jsonl", progress=True):
+        assert_type(item, Item[Invoice])
+        assert_type(item.output, Invoice)
+    assert_type([item.result async for item in ensemble.map(generated, int, progress=print)], list[Result[int] | None])
+    assert_type(list(ensemble.map_sync(rows, Point, ordered=True)), list[Item[Point]])
+    assert_type(next(read_journal("run.jsonl", Invoice)), Item[Invoice])
 
 
 def results(result: Result[Invoice]) -> None:

@@ -85,6 +85,8 @@ class Dialogue(Generic[T]):
         """Make one round: send what instructor prepared until it is answered, and read every sample of the answer."""
         call = self._call
         self._rounds += 1
+        if self._errors:
+            call.retried(self._errors[0])
         completion: Any = None
         try:
             completion = await self._answered(prepared)
@@ -113,7 +115,11 @@ class Dialogue(Generic[T]):
             request = self._request(prepared)
             try:
                 return await with_retries(
-                    call.policy, partial(self._attempt, request), spent=self._failed, deadline=call.deadline
+                    call.policy,
+                    partial(self._attempt, request),
+                    spent=self._failed,
+                    deadline=call.deadline,
+                    retried=call.retried,
                 )
             except ProviderError as error:
                 rejected = _faults.rejected_parameters(error, self._params().keys() - TRANSPORT)

@@ -55,6 +55,7 @@ class ModelCall(Generic[T]):
         gate: limits the requests under way, or ``None``.
         deadline: event-loop time past which nothing is waited for.
         strict: whether a parameter that the vendor does not take is an error.
+        retried: is told of each failure after which the model is asked again, when it is.
     """
 
     processor: str
@@ -70,6 +71,7 @@ class ModelCall(Generic[T]):
     gate: Gate | None = None
     deadline: float | None = None
     strict: bool = False
+    retried: Callable[[ProcessorError], None] = field(default=lambda _: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

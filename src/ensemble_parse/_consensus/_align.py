@@ -70,7 +70,7 @@ def _likened(
     """Pair by likeness what is not identical."""
     partial = [slot for slot in slots if len(slot) < len(voters)]
     alone = {voter for slot in partial for voter in slot}
-    if len(alone) < 2 or not _comparable(node):  # noqa: PLR2004 - one list has nothing to be paired with
+    if len(alone) < 2 or not comparable(node):  # noqa: PLR2004 - one list has nothing to be paired with
         return slots
     whole = [slot for slot in slots if len(slot) == len(voters)]
     return whole + _by_likeness(node, panel, dict(zip(voters, lists, strict=True)), keys, partial, bonus)
@@ -100,7 +100,7 @@ def _identical(
     return list(slots.values())
 
 
-def _comparable(node: Collected) -> bool:
+def comparable(node: Collected) -> bool:
     """Whether items can be alike without being equal: two numbers or dates cannot."""
     return not isinstance(node.item, Leaf) or node.item.near is not None or node.item.kind == "text"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
 
@@ -12,6 +12,8 @@ from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def by_text(items: Any) -> list[Any]:
@@ -26,6 +28,8 @@ def text_of(item: object) -> tuple[str, str]:
 
 def data(value: Any) -> Any:
     """Dump a value as JSON-like data, whatever it is; sets in the order of their text."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, set | frozenset):
         value = by_text(value)
     elif value is MISSING:

@@ -12,15 +12,16 @@ from ensemble_parse._consensus._combined import by_kind, combined
 from ensemble_parse._consensus._data import by_text
 from ensemble_parse._consensus._nearness import near as are_near
 from ensemble_parse._consensus._nearness import near_in, near_in_all
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key, only_record
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
 from ensemble_parse._consensus._shape import by_class
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Ignore, Mean, Median, MustAgree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ensemble_parse._consensus._align import Slot
     from ensemble_parse._consensus._nearness import Near
     from ensemble_parse._consensus._node import Part
     from ensemble_parse._consensus._polls import Place, Poll, Standing
@@ -30,6 +31,9 @@ LONG: Final = 60
 
 DEEP: Final = 48
 """What lies deeper than so many fields and items is voted upon as one: no document does, and Python's stack ends."""
+
+SEVERAL: Final = 3
+"""With so many different records most of a list would be made up, if a list of the first alone were complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +135,9 @@ def _length(value: object) -> int:
 
 def _standing(node: Node, asked: Asked, options: Sequence[Option]) -> Standing:
     panel = asked.panel
-    twice = panel.share(2 * options[0].weight)  # twice a rounded share is none
     if isinstance(node.rules.get("dissent"), MustAgree) and len(options) > 1:
         return "undecided"
-    if twice > panel.share(panel.weight(asked.voters)):
+    if panel.share(2 * options[0].weight) > panel.share(panel.weight(asked.voters)):
         return "majority"
     return "undecided" if tied(panel, options) else "plurality"
 
@@ -212,6 +215,7 @@ def _items(node: Collected, asked: Asked) -> Poll:
     slots = align(node, panel, voters, lists)
     slots = [slots[at] for at in in_order(panel, slots)]
     where = dict(zip(voters, lists, strict=True))
+    stopped = _stopped(node, where, slots) if panel.given is None else frozenset[int]()
     members: list[Member] = []
     for at, slot in enumerate(slots):
         having = tuple(sorted(slot))
@@ -219,7 +223,7 @@ def _items(node: Collected, asked: Asked) -> Poll:
         below = (*place, at)
         alike = all([values.same(here[0], each) for each in here[1:]])  # noqa: C419 - as above
         poll = Agreed(node.item, having, here[0]) if alike else survey(node.item, panel, having, here, below)
-        members.append(Member(having, poll, _presence(node, asked, having, below)))
+        members.append(Member(having, poll, _presence(node, asked, having, below, stopped)))
     if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):
         return Agreed(node, voters, said[0])
     lines = _lines(voters, slots)
@@ -266,8 +270,24 @@ def _settled(members: Sequence[Member]) -> bool:
     return all(each.presence is None and type(each.poll) is Agreed for each in members)
 
 
-def _presence(node: Collected | Table, asked: Asked, having: tuple[int, ...], place: Place) -> Ballot | None:
-    """Ask whether an item is one at all, if not all have it."""
+def _stopped(node: Collected, where: Mapping[int, Sequence[Any]], slots: Sequence[Slot]) -> frozenset[int]:
+    """Name those who stopped at the first record: whose only one is among the three or more of somebody else.
+
+    Copies do not count: a model that repeats itself has not seen more than the others.
+    """
+    alone = {voter for voter, each in where.items() if only_record(node, each)}
+    long = {voter for voter, each in where.items() if alone and len(set(map(node.item.key, each))) >= SEVERAL}
+    return frozenset(voter for slot in slots if not long.isdisjoint(slot) for voter in alone.intersection(slot))
+
+
+def _presence(
+    node: Collected | Table, asked: Asked, having: tuple[int, ...], place: Place, stopped: frozenset[int] = frozenset()
+) -> Ballot | None:
+    """Ask whether an item is one at all, if not all have it.
+
+    Those who stopped have no say about what they lack. An item that has a majority of the others, but not of all, is
+    let in, undecided.
+    """
     if len(having) == len(asked.voters):
         return None
     panel = asked.panel
@@ -279,6 +299,11 @@ def _presence(node: Collected | Table, asked: Asked, having: tuple[int, ...], pl
     if isinstance(combine, AnyOf | AllOf) and panel.given is None:
         options.sort(key=lambda each: each.value is not isinstance(combine, AnyOf))
         standing = "rule"
+    elif not options[0].value and not stopped.isdisjoint(absent):
+        firm = panel.weight(voter for voter in absent if voter not in stopped)
+        if panel.share(options[1].weight) > panel.share(firm):
+            options.reverse()
+            standing = "undecided"
     return one.ballot(node, options, standing)
 
 

@@ -172,6 +172,13 @@ def by_key(node: Table, tables: Iterable[Mapping[Any, Any]]) -> list[dict[Hashab
     ]
 
 
+def only_record(node: Collected, items: Collection[Any]) -> bool:
+    """Whether these are one record and no more; a plain value is no record."""
+    if len(items) != 1:
+        return False
+    return isinstance(node.item.pick(*items) if isinstance(node.item, Union) else node.item, Record)
+
+
 def or_absent(key: Key) -> Key:
     """Let a key take ``None`` and missing values too."""
     return lambda value: value if value is None or value is MISSING else key(value)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._align import comparable
 from ensemble_parse._consensus._contests import questions
+from ensemble_parse._consensus._merge import DEEP
 from ensemble_parse._consensus._nearness import bridged
-from ensemble_parse._consensus._node import Collected, Record, Table, Union
+from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, only_record
 from ensemble_parse._consensus._polls import Ballot, Members
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from ensemble_parse._consensus._cohere import Outcome
     from ensemble_parse._consensus._node import Node
-    from ensemble_parse._consensus._polls import Agreed, Poll
+    from ensemble_parse._consensus._polls import Place, Poll
     from ensemble_parse._consensus._vote import Panel
 
 _BY_ALL: Final = (AllOf, AnyOf, Mean, Median, MustAgree, Rule)
@@ -42,30 +45,61 @@ class Bar:
 
 def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[str]:
     """Yield the paths that candidates still to come could change; long text, which is no vote, aside."""
-    for path, each, *_ in questions(poll, outcome):
-        if not _settled(each, panel, bar):
+    stopping: dict[Place, frozenset[int]] = {}
+    for path, each, about, *_ in questions(poll, outcome):
+        if isinstance(each, Members):
+            stopping[each.place] = _stopping(each, bar)
+            settled = _has_all(each, panel, bar, stopping[each.place]) and _empty(each, outcome, panel, bar)
+        elif isinstance(each, Ballot):
+            # Those who may turn out to have stopped at the first record have no say about what they lack.
+            void = stopping[each.place[:-2]] if about == "item" and not each.options[0].value else frozenset[int]()
+            settled = each.standing in ("similarity", "ignored") or (
+                not _by_all(each.node, bar)
+                and not (about == "value" and _of_items(each))
+                and _won(each, panel, bar, void)
+            )
+        else:
+            # Nobody has said anything else yet: new values start from nothing.
+            open_ = _any_by_all(each.node, each.value, bar)
+            settled = not open_ and _leads(each.voters, 0.0, each.voters, panel, bar)
+        if not settled:
             yield path
 
 
-def _settled(poll: Agreed | Ballot | Members, panel: Panel, bar: Bar) -> bool:
-    if isinstance(poll, Ballot):
-        return poll.standing in ("similarity", "ignored") or (not _by_all(poll.node, bar) and _won(poll, panel, bar))
-    if isinstance(poll, Members):
-        return (
-            not _by_all(poll.node, bar)
-            and _leads(poll.voters, 0.0, poll.voters, panel, bar)
-            and (
-                bar.two or _leads(poll.in_line, panel.weight({*poll.voters} - {*poll.in_line}), poll.voters, panel, bar)
-            )
-        )
-    # Nobody has said anything else yet: new values and new items start from nothing.
-    return not _any_by_all(poll.node, poll.value, bar) and _leads(poll.voters, 0.0, poll.voters, panel, bar)
+def _of_items(ballot: Ballot) -> bool:
+    """Whether one of several lists or dicts stands only because no item of any has enough."""
+    return isinstance(ballot.node, Collected | Table) and not ballot.node.whole and len(ballot.place) <= DEEP
 
 
-def _won(poll: Ballot, panel: Panel, bar: Bar) -> bool:
+def _empty(poll: Members, outcome: Outcome, panel: Panel, bar: Bar) -> bool:
+    """Whether it stays so, if nothing is in: once most have something, one of the collections stands as it is."""
+    if any(outcome.inside(member.presence) for member in poll.members):
+        return True
+    having = panel.weight(voter for voter, said in zip(poll.voters, poll.values, strict=True) if said)
+    return panel.share(panel.weight(poll.voters) - 2 * having) > panel.share(bar.outstanding)
+
+
+def _stopping(poll: Members, bar: Bar) -> frozenset[int]:
+    """Name those who have no say about other items, once there is a longer list with their only one."""
+    node, said = poll.node, zip(poll.voters, poll.values, strict=True)
+    if bar.two or not isinstance(node, Collected):
+        return frozenset()
+    return frozenset(voter for voter, each in said if only_record(node, each))
+
+
+def _has_all(poll: Members, panel: Panel, bar: Bar, stopping: frozenset[int]) -> bool:
+    """Whether no new item can come in, and no old one elsewhere."""
+    firm = tuple(voter for voter in poll.voters if voter not in stopping)
+    if _by_all(poll.node, bar) or not _leads(firm, 0.0, firm, panel, bar):
+        return False
+    return bar.two or (_in_order(poll, panel, bar) and _paired(poll, panel, bar, firm))
+
+
+def _won(poll: Ballot, panel: Panel, bar: Bar, void: frozenset[int]) -> bool:
     best, *others = poll.options
     second = max([each.weight for each in others], default=0.0)
-    if not _leads(best.voters, second, poll.voters, panel, bar):
+    firm = tuple(voter for voter in best.voters if voter not in void)
+    if not _leads(firm, second, tuple(voter for voter in poll.voters if voter not in void), panel, bar):
         return False
     if bar.two:
         return True
@@ -75,6 +109,44 @@ def _won(poll: Ballot, panel: Panel, bar: Bar) -> bool:
     unlike = panel.weight({*best.voters} - {*alike})
     spelled = not unlike or panel.share(panel.weight(alike) - unlike) > panel.share(bar.outstanding)
     return spelled and not _bridged(poll)
+
+
+def _in_order(poll: Members, panel: Panel, bar: Bar) -> bool:
+    """Whether the order of the items is beyond change: those who have all of them in it outweigh all others."""
+    inside = [each for each in poll.members if each.presence is None or each.presence.options[0].value]
+    if len(inside) <= 1 or isinstance(poll.node, Table):
+        return True
+    say = [voter for voter in poll.in_line if all(voter in each.voters for each in inside)]
+    return panel.share(panel.weight(say)) > panel.share(
+        panel.weight({*poll.voters} - {*poll.in_line}) + bar.outstanding
+    )
+
+
+def _paired(poll: Members, panel: Panel, bar: Bar, firm: Sequence[int]) -> bool:
+    """Whether no list still to come can pair the items of others in another way, where likeness pairs them.
+
+    Identical items are never parted. Of all others the worst is assumed: that they are one item in the end, which
+    everybody has who has any, and everybody who is still to come.
+    """
+    node = poll.node
+    if not isinstance(node, Collected) or node.by is not None or not comparable(node):
+        return True
+    all_ = panel.weight(firm) + bar.outstanding
+    counts = {voter: Counter(map(node.item.key, said)) for voter, said in zip(poll.voters, poll.values, strict=True)}
+    agreed: dict[Hashable, int] = {}
+    for key in {key for each in counts.values() for key in each}:
+        most = max(each[key] for each in counts.values())
+        agreed[key] = max(
+            (
+                number
+                for number in range(1, most + 1)
+                if panel.share(2 * panel.weight(v for v, each in counts.items() if each[key] >= number))
+                > panel.share(panel.weight(poll.voters) + bar.outstanding)
+            ),
+            default=0,
+        )
+    loose = panel.weight(v for v, each in counts.items() if any(each[key] > agreed[key] for key in each))
+    return panel.share(2 * (loose + bar.outstanding)) < panel.share(all_)
 
 
 def _leads(voters: Sequence[int], second: float, asked: Sequence[int], panel: Panel, bar: Bar) -> bool:
@@ -102,14 +174,18 @@ def _by_all(node: Node, bar: Bar) -> bool:
 
 
 def _any_by_all(node: Node, value: Any, bar: Bar) -> bool:
-    """Whether there is such a rule anywhere in a value."""
+    """Whether any further answer may change a value that all agree on: by a rule, or as a list of one record."""
     if _by_all(node, bar):
         return True
+    if isinstance(node, Leaf) or node.whole:
+        return False
     if isinstance(node, Union):
         return _any_by_all(node.pick(value), value, bar)
     if isinstance(node, Record):
         below = zip([part.node for part in node.parts.values()], node.read(value), strict=True)
         return any(_any_by_all(each, part, bar) for each, part in below if part is not values.MISSING)
-    if isinstance(node, Collected | Table):
-        return any(_any_by_all(node.item, each, bar) for each in (value.values() if isinstance(node, Table) else value))
-    return False
+    if isinstance(node, Table):
+        return any(_any_by_all(node.item, each, bar) for each in value.values())
+    assert isinstance(node, Collected)  # noqa: S101 - there are no other nodes
+    stopping = not bar.two and only_record(node, value)
+    return stopping or any(_any_by_all(node.item, each, bar) for each in value)

@@ -15,6 +15,7 @@ from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
 from ensemble_parse._consensus._settled import Bar, unsettled
 from ensemble_parse._consensus._shape import shape
+from ensemble_parse._consensus._values import same
 from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError
@@ -71,16 +72,16 @@ class Survey(Generic[T]):
         said = [each.output for each in self.candidates]
         self._must_agree, self._type = must_agree, type_
         node, wrapped = _root(type_, said, rules)
-        self._said = [(each,) for each in said] if wrapped else said
-        self._node, self._wrapped = node, wrapped
-        self._poll = survey(node, self._panel, range(len(said)), self._said)
+        self._poll = survey(node, self._panel, range(len(said)), [(each,) for each in said] if wrapped else said)
+        self._wrapped = wrapped
 
     def distinct(self) -> list[Candidate[T]]:
-        """The first of each different answer, in order."""
-        first: dict[Any, Candidate[T]] = {}
-        for candidate, said in zip(self.candidates, self._said, strict=True):
-            first.setdefault(self._node.key(said), candidate)
-        return [*first.values()]
+        """The first of each different answer, in order; what is only spelled differently is different here."""
+        first: list[Candidate[T]] = []
+        for candidate in self.candidates:
+            if not any(same(candidate.output, each.output) for each in first):
+                first.append(candidate)
+        return first
 
     def contests(self, choices: Mapping[Place, int] | None = None) -> tuple[Contest, ...]:
         """List what has no majority, with the distinct values that are said and by whom.
@@ -209,7 +210,7 @@ def _undisputed(question: Question) -> bool:
 def _undecided(told: Sequence[tuple[str, Row]]) -> Iterator[Reason]:
     for must, why in (
         (True, "not all agree, and they must; meanwhile the vote stands"),
-        (False, "no value leads; the most trusted stands"),
+        (False, "no value leads, or a list was broken off; the most trusted, or the longer list, stands"),
     ):
         paths = [path or "the answer" for path, row in told if row.how == "undecided" and row.must is must]
         if paths:

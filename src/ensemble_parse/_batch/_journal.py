@@ -1,0 +1,163 @@
+"""The journal of a run: a line of JSON for every item that is over, so that what was paid for is not asked again.
+
+The first line tells what was asked of whom. Each further line is written whole, as its item ends. All that the death of
+the process can do is to tear the last line, which is taken off when the run goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+
+from ensemble_parse._batch._fingerprint import differences
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._stored import json_bytes, json_data
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+
+    from ensemble_parse._batch._items import Id
+
+VERSION: Final = 1
+_HEAD: Final = b'{"journal":'
+_MOST: Final = 5  # differences that a message tells
+
+
+class Journal:
+    """A journal that is open for one run, and locked against every other."""
+
+    def __init__(self, path: str | os.PathLike[str], asked: Mapping[str, Any]) -> None:
+        """Open a journal, or begin one.
+
+        Args:
+            path: of the file.
+            asked: the fingerprint of what is asked of whom.
+
+        Raises:
+            ConfigurationError: it cannot be opened, another run writes to it, it is no journal, or it is one of another
+                schema or ensemble.
+        """
+        self._end = 0
+        self._done: dict[Id, int] = {}  # where the line of each item with a result begins
+        try:
+            self._file = Path(path).open("a+b", buffering=0)  # noqa: SIM115 - open as long as the run
+        except OSError as error:
+            message = f"journal {str(path)!r} cannot be opened: {error.strerror}"
+            raise ConfigurationError(message) from error
+        self._old = Path(path).open("rb")  # noqa: SIM115 - the same
+        try:
+            _lock(self._file, path)
+            self._resume(path, asked)
+        except BaseException:
+            self.close()
+            raise
+
+    def _resume(self, path: str | os.PathLike[str], asked: Mapping[str, Any]) -> None:
+        end = 0
+        for place, end, line in lines(path):  # noqa: B007 - the last one's is wanted
+            if place == 0:
+                told = list(differences(line.get("asked"), json_data(json_bytes(asked))))
+                if told:
+                    more = f", and {len(told) - _MOST} more" if len(told) > _MOST else ""
+                    message = (
+                        f"journal {str(path)!r} is one of another schema or ensemble: {'; '.join(told[:_MOST])}{more}. "
+                        "Undo that, or give another path"
+                    )
+                    raise ConfigurationError(message)
+            elif "result" in line:
+                self._done[line["id"]] = place
+            else:
+                self._done.pop(line["id"], None)
+        if end == 0:
+            self._file.truncate(0)
+            self.write({"journal": VERSION, "asked": asked})
+        else:
+            self._file.truncate(end)
+            self._end = end
+
+    def __enter__(self) -> Self:
+        """Be open as long as a run."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def find(self, id_: Id, digest: str) -> Any:
+        """The stored result of an item, or ``None`` where there is none, or its input was another one."""
+        place = self._done.get(id_)
+        if place is None:
+            return None
+        self._old.seek(place)
+        line = json_data(self._old.readline())
+        return line["result"] if line["input"] == digest else None
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append a line.
+
+        Raises:
+            OSError: it cannot be written, and no part of it was.
+        """
+        data = json_bytes(line) + b"\n"
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
+            self._file.truncate(self._end)
+            raise
+        self._end += len(data)
+
+    def close(self) -> None:
+        """Close the file, which gives up the lock."""
+        for file in (self._old, self._file):
+            file.close()
+
+
+def lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, int, Any]]:
+    """Yield the whole lines of a journal, the header first: where each begins and ends, and what it says.
+
+    Raises:
+        ConfigurationError: it is no journal, or was damaged.
+    """
+    end = 0
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 and line[: len(_HEAD)] != _HEAD[: len(line)]:
+                message = f"{str(path)!r} is no journal; give a path of its own"
+                raise ConfigurationError(message)
+            if not line.endswith(b"\n"):
+                return  # torn
+            try:
+                said = json_data(line)
+            except ValueError as error:
+                message = (
+                    f"journal {str(path)!r} was damaged: line {number} is no JSON. "
+                    "Take the line out, and its item is asked again"
+                )
+                raise ConfigurationError(message) from error
+            if number == 1 and said["journal"] != VERSION:
+                message = (
+                    f"journal {str(path)!r} is of version {said['journal']!r}; this library reads version {VERSION}"
+                )
+                raise ConfigurationError(message)
+            yield end, end + len(line), said
+            end += len(line)
+
+
+def _lock(file: BinaryIO, path: str | os.PathLike[str]) -> None:
+    try:
+        if sys.platform == "win32":  # pragma: no cover - the other one's
+            import msvcrt
+
+            file.seek(1 << 40)  # far behind what is written: a lock there keeps nobody from reading
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        message = f"journal {str(path)!r} is in use by another run: wait for its end, or give another path"
+        raise ConfigurationError(message) from error

@@ -1,0 +1,1 @@
+"""What keeps answers: keys, entries, and where they are kept."""

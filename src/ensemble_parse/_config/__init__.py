@@ -1,0 +1,1 @@
+"""An ensemble as a table of a file, and back."""
