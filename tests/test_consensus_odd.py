@@ -5,19 +5,29 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime as dt
-import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+from typing import Annotated, Any, NamedTuple, NotRequired
 
 import pytest
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json, SerializeAsAny
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+)
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
 from ensemble_parse import (
     AnyOf,
+    Arbitration,
     Candidate,
     Case,
     ConfigurationError,
@@ -25,6 +35,7 @@ from ensemble_parse import (
     DecisionError,
     Ensemble,
     First,
+    Items,
     Mean,
     Median,
     Medoid,
@@ -67,9 +78,11 @@ class ById(BaseModel):
     text: str
 
     def __eq__(self, other: object) -> bool:
+        """Compare the number."""
         return isinstance(other, ById) and self.number == other.number
 
     def __hash__(self) -> int:
+        """Hash the number."""
         return self.number
 
 
@@ -476,4 +489,86 @@ def test_marks_without_end_and_long_prose_are_compared() -> None:
     assert consensus(prose).verdicts[""].similarity == 1.0
 
 
-_ = (itertools, Mapping, Annotated, Literal, NamedTuple, Candidate, ConfigurationError, Medoid)
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+class Once(BaseModel):
+    """A field that can be read only once."""
+
+    numbers: Iterable[int]
+
+
+def named(name: str, output: Any, weight: float = 1.0) -> Candidate[Any]:
+    """Make a candidate."""
+    return Candidate(name=name, processor=name, position=0, model="", output=output, weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("said", "settings", "message"),
+    [
+        ([named("a", 1), named("a", 2)], {}, "several candidates are called 'a'"),
+        ([1, 2], {"weights": [1e308, 1e308]}, "the weights add up to more than a number holds"),
+        ([Once(numbers=[1])], {}, r"numbers: .* can be read only once.*use list"),
+        (
+            [[None]],
+            {"response_format": list[Base | None], "rules": {"": Items("x")}},
+            "an item may be of several types",
+        ),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(said: list[Any], settings: Any, message: str) -> None:
+    """Each says what is wrong and what to give."""
+    with pytest.raises(ConfigurationError, match=message):
+        consensus(said, **settings)
+
+
+def test_candidates_are_of_the_type_that_is_asked_for() -> None:
+    """What a candidate says is checked like any object, and left as it is where it is valid already."""
+    assert consensus([named("a", "7"), named("b", 7)], response_format=int).method == "unanimous"
+    assert consensus([named("a", 2), named("b", 2)], response_format=Twice).output == 2
+    with pytest.raises(ValidationError):
+        consensus([named("a", "seven")], response_format=int)
+
+
+@pytest.mark.parametrize("choice", [-1, 2, "b"])
+def test_an_arbiters_choice_is_one_of_the_answers(choice: Any) -> None:
+    """A number that no answer has is the arbiter's mistake, and said so."""
+
+    class Careless:
+        async def arbitrate(self, contests: Any, candidates: Any, case: Case) -> Arbitration:
+            del candidates, case
+            return Arbitration(choices={contests[0].place: choice}, by="careless")
+
+    client = ScriptedClient({"a/1": [1], "b/2": [2]})
+    with pytest.raises(DecisionError, match=r"choice .*: there are 2 answers, numbered from 0"):
+        Ensemble(["a/1", "b/2"], Vote(arbiter=Careless()), client=client).run_sync("Go", int)
+
+
+def test_fields_with_dots_are_read() -> None:
+    """A name that is no word of Python is a name."""
+    model: Any = create_model("Dotted", **{"a.b": (int, ...), "c": (int, ...)})
+    said = [model(**{"a.b": a, "c": c}) for a, c in ((1, 1), (1, 2), (2, 2))]
+    assert consensus(said).output.model_dump() == {"a.b": 1, "c": 2}
+
+
+class Part(BaseModel):
+    """An item."""
+
+    name: str
+    count: int
+    metal: str
+
+
+def test_no_item_is_doubled_by_blending() -> None:
+    """Where a blend comes to what is there already, a candidate's own item is taken."""
+    bolt = Part(name="bolts", count=0, metal="steel")
+    brass = Part(name="bolt", count=0, metal="brass")
+    said = [
+        [bolt, Part(name="bolts", count=0, metal="brass"), brass],
+        [bolt, Part(name="bolts", count=1, metal="steel"), brass],
+        [Part(name="bolt", count=0, metal="steel"), bolt, Part(name="nut", count=0, metal="brass")],
+    ]
+    decision = consensus(said, response_format=list[Part])
+    assert decision.output.count(bolt) == 1
+    assert len(decision.output) == 3
+    assert [path for path, verdict in decision.verdicts.items() if verdict.how == "repaired"]

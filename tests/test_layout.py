@@ -50,6 +50,7 @@ ORDER = [
     "_consensus._data",
     "_consensus._polls",
     "_consensus._merge",
+    "_consensus._search",
     "_consensus._cohere",
     "_consensus._rows",
     "_consensus._verdicts",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ensemble_parse._consensus._align import Slot
     from ensemble_parse._consensus._nearness import Near
-    from ensemble_parse._consensus._node import Part
     from ensemble_parse._consensus._polls import Place, Poll, Standing
 
 LONG: Final = 60
@@ -163,7 +162,7 @@ def _parts(node: Record, asked: Asked) -> Poll:
     given = [node.given(each) for each in said]
     parts: dict[str | int, Poll] = {}
     for (name, part), column in zip(node.parts.items(), columns, strict=True):
-        if (part.fresh and not any(names is None or name in names for names in given)) or _anew(part, column):
+        if (part.fresh and not any(names is None or name in names for names in given)) or part.anew(column):
             parts[name] = Agreed(part.node, voters, column[0])
         else:
             parts[name] = survey(part.node, panel, voters, column, (*place, name))
@@ -172,14 +171,6 @@ def _parts(node: Record, asked: Asked) -> Poll:
     if all(type(each) is Agreed for each in parts.values()):
         return Agreed(node, voters, said[0])
     return Parts(node, place, voters, rows, parts)
-
-
-def _anew(part: Part, column: Sequence[Any]) -> bool:
-    """Whether these are defaults made anew for each object: each is another, and so are any two that are made."""
-    if part.factory is None:
-        return False
-    key = part.node.key
-    return len({*map(key, column)}) == len(column) and key(part.factory()) != key(part.factory())
 
 
 def _share(

@@ -68,6 +68,13 @@ class Part:
     factory: Callable[[], Any] | None = None
     description: str | None = None
 
+    def anew(self, said: Sequence[Any]) -> bool:
+        """Whether these are defaults made anew for each object: each is another, and so are any two that are made."""
+        key = self.node.key
+        if self.factory is None or len({*map(key, said)}) < len(said):
+            return False
+        return key(self.factory()) != key(self.factory())
+
 
 @dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Record(Node):
@@ -167,8 +174,7 @@ def by_key(node: Table, tables: Iterable[Mapping[Any, Any]]) -> list[dict[Hashab
     counted = [Counter(map(node.name.key, each)) for each in tables]
     twice = {key for each in counted for key, times in each.items() if times > 1}
     return [
-        {(exact(name), key) if (key := node.name.key(name)) in twice else key: name for name in each}
-        for each in tables
+        {(exact(name), key) if (key := node.name.key(name)) in twice else key: name for name in each} for each in tables
     ]
 
 

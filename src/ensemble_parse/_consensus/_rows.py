@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ensemble_parse._consensus._cohere import lost
 from ensemble_parse._consensus._data import data
 from ensemble_parse._consensus._node import equal
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Parts
+from ensemble_parse._consensus._search import lost
 from ensemble_parse._consensus._values import MISSING, same
 from ensemble_parse._models import Dissent, Verdict
 from ensemble_parse._rules import MustAgree
@@ -201,7 +201,14 @@ class Clerk:
         return self._ahead(agree, others.values(), poll.voters), twice <= of
 
     def _voted(
-        self, ballot: Ballot, value: Any, voters: Iterable[int], said: Mapping[int, Any], *, doubt: How | None, margin: float
+        self,
+        ballot: Ballot,
+        value: Any,
+        voters: Iterable[int],
+        said: Mapping[int, Any],
+        *,
+        doubt: How | None,
+        margin: float,
     ) -> Row:
         voters = [voter for voter in voters if voter < len(self.names)]
         how: How = ballot.standing

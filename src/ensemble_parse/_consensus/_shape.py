@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 _AS_IS: Final = (int, bool, dt.date, dt.time, dt.timedelta, uuid.UUID, enum.Enum, bytes)
-_LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
+_LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Collection)
+_ONCE: Final = (abc.Iterable, abc.Iterator, abc.Generator)
 _SETS: Final = (set, frozenset, abc.Set, abc.MutableSet)
 _DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Mapping, abc.MutableMapping)
 
@@ -117,6 +118,9 @@ class Compiler:
             return self._record(type_, path, paths, rules)
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
             return self._record(type_, path, paths, rules)
+        if origin in _ONCE:
+            message = f"{path or 'the answer'}: {type_!r} can be read only once, and votes read it often; use list[...]"
+            raise ConfigurationError(message)
         if origin in (*_LISTS, tuple, *_SETS):
             return self._collected(type_, origin, arguments, path, paths, rules)
         if origin in _DICTS:
@@ -205,6 +209,11 @@ def _by(told: Items, item: Node, path: str) -> values.Key:
     names = list(item.parts) if isinstance(item, Record) else []
     if item.type is Any:
         message = f"{path or 'the answer'}: {told!r}: nobody says what an item is; give response_format, as list[Item]"
+        raise ConfigurationError(message)
+    if isinstance(item, Union):
+        message = (
+            f"{path or 'the answer'}: {told!r}: an item may be of several types, None among them, and has no one key"
+        )
         raise ConfigurationError(message)
     for name in told.key:
         if name not in names:

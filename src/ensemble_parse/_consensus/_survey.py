@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -56,7 +57,7 @@ class Survey(Generic[T]):
             must_agree: whether all that is not unanimous is undecided.
 
         Raises:
-            ConfigurationError: there are no candidates, a weight is not positive, or a rule does not fit the type.
+            ConfigurationError: there are no candidates, two have one name, a weight is not positive, or a rule does not fit the type.
         """
         if not candidates:
             message = "no candidates: give one or more"
@@ -66,6 +67,13 @@ class Survey(Generic[T]):
             if not (isinstance(weight, int | float) and 0 < weight < math.inf):
                 message = f"weight={weight!r} of {each.name}: give a number greater than 0"
                 raise ConfigurationError(message)
+        names = Counter(each.name for each in candidates)
+        if len(names) < len(candidates):
+            message = f"several candidates are called {names.most_common(1)[0][0]!r}: each needs a name of its own"
+            raise ConfigurationError(message)
+        if math.isinf(sum(each.weight for each in candidates)):
+            message = "the weights add up to more than a number holds: give smaller ones"
+            raise ConfigurationError(message)
         self.candidates = tuple(candidates)
         self._names = [each.name for each in self.candidates]
         self._panel = Panel.of([each.weight for each in self.candidates])
