@@ -318,9 +318,9 @@ class Decision(Generic[T_co]):
     def to_dict(self) -> dict[str, Any]:
         """Write everything as JSON-like data.
 
-        JSON cannot hold every answer: not a secret, a field that is never dumped, a date where a text may stand, or what
-        a validator makes anew each time. Such a one is written as near as can be, and not read again. What is no number
-        (NaN) is read again and, as ever, not equal to itself.
+        JSON cannot hold every answer: not a secret, a field that is never dumped, a date where a text may stand, or
+        what a validator makes anew each time. Such a one is written as near as can be, and not read again. What is no
+        number (NaN) is read again and, as ever, not equal to itself.
 
         Examples:
             >>> from ensemble_parse import Decision, consensus

@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json, to_jsonable_python
 
 from ensemble_parse import _errors
 from ensemble_parse._budget import Spending
-from ensemble_parse._consensus._values import same
+from ensemble_parse._consensus._values import class_of, same
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
@@ -87,7 +87,7 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
 def decision_to_dict(decision: Decision[Any]) -> dict[str, Any]:
     """Write a decision by itself as JSON-like data."""
     chosen, type_ = decision.candidate, decision.response_format
-    output, exact = _written(decision.output, response_format(type(decision.output) if type_ is None else type_))
+    output, exact = _written(decision.output, response_format(class_of(decision.output) if type_ is None else type_))
     return {
         "version": VERSION,
         "output": output,

@@ -57,11 +57,11 @@ class Outcome:
         Raises:
             DecisionError: the choice is none of them.
         """
-        chosen = self.choices.get(ballot.place, 0)
+        chosen: Any = self.choices.get(ballot.place, 0)  # an arbiter's own
         if not (isinstance(chosen, int) and 0 <= chosen < len(ballot.options)):
             message = f"choice {chosen!r}: there are {len(ballot.options)} answers, numbered from 0"
             raise DecisionError(message)
-        return chosen
+        return int(chosen)
 
     def value(self, poll: Poll) -> Any:
         """Make the value.
@@ -102,7 +102,7 @@ class Outcome:
             made = {each.name: self.value(each.poll) for each in inside}
             if type(like) is dict or not isinstance(like, dict):
                 return made
-            same = cast("dict[Any, Any]", copy.copy(like))  # an OrderedDict, a Counter, a defaultdict with its factory
+            same = copy.copy(cast("dict[Any, Any]", like))  # an OrderedDict, a Counter, a defaultdict with its factory
             same.clear()
             same.update(made)
             return same

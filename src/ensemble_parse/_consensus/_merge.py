@@ -226,8 +226,8 @@ def _items(node: Collected, asked: Asked) -> Poll:
 def _entries(node: Table, asked: Asked) -> Poll:
     panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     found: dict[Any, dict[int, Any]] = {}
-    for voter, names in zip(voters, by_key(node, said), strict=True):
-        for key, name in names.items():
+    for voter, keyed in zip(voters, by_key(node, said), strict=True):
+        for key, name in keyed.items():
             found.setdefault(key, {})[voter] = name
     where = dict(zip(voters, said, strict=True))
     members: list[Member] = []

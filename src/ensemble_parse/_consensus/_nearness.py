@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def near_in(node: Node) -> Near | None:
-    """Give the comparison of a node's values, part by part; ``None``: nothing in them can be near without being equal."""
+    """Give the comparison of a node's values, part by part; ``None``: nothing in them can be near and not equal."""
     return functools.partial(_throughout, node) if _fuzzy(node, set()) else None
 
 
@@ -50,7 +50,7 @@ def bridged(node: Leaf, left: Any, right: Any) -> bool:
     return node.near(left, between) and node.near(between, right)
 
 
-def _throughout(node: Node, test: Test, left: Any, right: Any) -> bool:
+def _throughout(node: Node, test: Test, left: Any, right: Any) -> bool:  # noqa: PLR0911 - a case for each node
     if isinstance(node.rules.get("dissent"), Ignore):
         return True
     if isinstance(node, Leaf):

@@ -32,7 +32,7 @@ def median(numbers: Sequence[Weighed]) -> Any:
 
 
 def mean(numbers: Sequence[Weighed]) -> Any:
-    """Take the weighted mean, a whole number of whole numbers; where there is none, such as of infinities, the median."""
+    """Take the weighted mean, a whole number of whole numbers; where there is none, as of infinities, the median."""
     known = _known(numbers)
     if not known or not all(_finite(value) for value, _ in known):
         return median(numbers)
@@ -65,11 +65,10 @@ def _between(low: Any, high: Any) -> Any:
 
 
 def _decimal_mean(numbers: Sequence[Weighed]) -> Any:
-    with decimal.localcontext(traps=[], Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN):
-        total = sum(Decimal(str(weight)) for _, weight in numbers)
+    with decimal.localcontext(values.WIDE):
+        said = (Decimal(str(value)) if isinstance(value, float) else Decimal(value) for value, _ in numbers)
         weighed = sum(
-            (Decimal(str(value)) if isinstance(value, float) else Decimal(value)) * Decimal(str(weight))
-            for value, weight in numbers
+            (value * Decimal(str(weight)) for value, (_, weight) in zip(said, numbers, strict=True)), Decimal()
         )
-        made = weighed / total
+        made = weighed / sum(weights, Decimal())
     return made if made.is_finite() else median(numbers)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ensemble_parse._consensus._node import Collected
 from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus._nearness import Near
-    from ensemble_parse._consensus._node import Node, Record, Table, Union
+    from ensemble_parse._consensus._node import Collected, Node, Record, Table, Union
     from ensemble_parse._consensus._vote import Option
 
 Place: TypeAlias = "tuple[object, ...]"

@@ -45,7 +45,7 @@ def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | No
                 part = _part(compiler, node, each.name, hints[each.name], path, paths)
                 part.factory = each.default_factory if callable(each.default_factory) else None
         node.read, node.make = _attributes(node), validated(node.type)
-        _open(compiler, node, path, lambda value: vars(value))
+        _open(compiler, node, path, vars)
     elif typing_extensions.is_typeddict(origin):
         _typed_dict(compiler, node, path, paths)
     else:

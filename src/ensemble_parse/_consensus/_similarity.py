@@ -33,7 +33,7 @@ BLOCK: Final = 1_000_000
 """How many pairs of inner items are compared at a time."""
 
 
-def matrix(
+def matrix(  # noqa: PLR0911 - a case for each node
     node: Node, left: Sequence[Any], right: Sequence[Any], weights: Sequence[float] | None = None, depth: int = DEPTH
 ) -> Matrix:
     """Compare every value on the left with every one on the right.
@@ -105,12 +105,12 @@ def _tables(node: Table, left: Sequence[Any], right: Sequence[Any], depth: int) 
     out, both = np.zeros((len(left), len(right))), np.zeros((len(left), len(right)))
     for key in has[0].keys() & has[1].keys():
         rows, columns = has[0][key], has[1][key]
-        at = np.ix_(rows, columns)
+        square = np.ix_(rows, columns)
         ours, theirs = [left[i][sides[0][i][key]] for i in rows], [right[j][sides[1][j][key]] for j in columns]
-        out[at] += matrix(node.item, ours, theirs, None, depth)
-        both[at] += 1
+        out[square] += matrix(node.item, ours, theirs, None, depth)
+        both[square] += 1
     lengths = np.array([len(each) for each in left])[:, None] + np.array([len(each) for each in right])[None, :]
-    return out / np.maximum(lengths - both, 1)
+    return np.asarray(out / np.maximum(lengths - both, 1), dtype=np.float64)
 
 
 def _lists(node: Collected, left: Sequence[Any], right: Sequence[Any], depth: int) -> Matrix:

@@ -57,7 +57,8 @@ class Survey(Generic[T]):
             must_agree: whether all that is not unanimous is undecided.
 
         Raises:
-            ConfigurationError: there are no candidates, two have one name, a weight is not positive, or a rule does not fit the type.
+            ConfigurationError: there are no candidates, two have one name, a weight is not positive, or a rule does not
+                fit the type.
         """
         if not candidates:
             message = "no candidates: give one or more"

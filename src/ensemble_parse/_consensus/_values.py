@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 Key: TypeAlias = Callable[[Any], Hashable]
 
@@ -77,7 +77,7 @@ def number(value: Any) -> Hashable:
 def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:
     """Whether two numbers are within a tolerance of each other."""
     if isinstance(left, Decimal) or isinstance(right, Decimal):
-        with decimal.localcontext(_WIDE):
+        with decimal.localcontext(WIDE):
             return _within(Decimal(left), Decimal(right), Decimal(str(rel)), Decimal(str(absolute)))
     if isinstance(left, float) or isinstance(right, float):
         try:
@@ -97,7 +97,9 @@ def _within(left: Any, right: Any, rel: Any, absolute: Any) -> bool:
     return bool(abs(left - right) <= max(rel * max(abs(left), abs(right)), absolute))
 
 
-_WIDE: Final = decimal.Context(traps=[], Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+WIDE: Final = decimal.Context(traps=[], Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+"""Computes with every decimal, and never raises."""
+
 _INFINITE: Final = (Decimal("Infinity"), Decimal("-Infinity"))
 
 
@@ -169,11 +171,11 @@ def same(left: Any, right: Any) -> bool:
     kind = class_of(left)
     if kind is not class_of(right):
         return False
-    return _parted(kind)(left, right)
+    return _parted(cast("Hashable", kind))(left, right)
 
 
 @functools.lru_cache(maxsize=1024)
-def _parted(kind: type[object]) -> Callable[[Any, Any], bool]:
+def _parted(kind: Any) -> Callable[[Any, Any], bool]:
     if issubclass(kind, list | tuple | deque):
         alike = _same_items
     elif issubclass(kind, dict):
