@@ -5,7 +5,8 @@ In the order of reading: ``_node`` (what a type looks like), ``_values`` (when t
 to its nodes), ``_nearness`` (what is the same but for a little), ``_numbers`` and ``_combined`` (what rules make of
 values), ``_vote`` (one ballot), ``_similarity`` and ``_align`` (which items of lists are the same), ``_polls`` and
 ``_merge`` (the survey of what is said), ``_search`` and ``_cohere`` (one valid object), ``_rows`` and ``_verdicts``
-(who said what), ``_contests`` (what is disputed), ``_settled`` (what nobody can change any more), ``_survey`` (all of it).
+(who said what), ``_contests`` (what is disputed), ``_settled`` (what nobody can change any more) and ``_survey`` (all
+of it).
 """
 
 from __future__ import annotations

@@ -157,10 +157,7 @@ def record_key(node: Record) -> Callable[[Any], Hashable]:
     read = node.read
 
     def key(value: Any) -> Hashable:
-        keys: list[Hashable] = []
-        for each, said in zip(counted, read(value), strict=True):  # a loop: deep values need Python's stack
-            keys.append(each(said) if each else None)
-        return tuple(keys)
+        return tuple([each(said) if each else None for each, said in zip(counted, read(value), strict=True)])
 
     return key
 

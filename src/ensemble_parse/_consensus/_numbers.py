@@ -66,9 +66,8 @@ def _between(low: Any, high: Any) -> Any:
 
 def _decimal_mean(numbers: Sequence[Weighed]) -> Any:
     with decimal.localcontext(values.WIDE):
-        said = (Decimal(str(value)) if isinstance(value, float) else Decimal(value) for value, _ in numbers)
-        weighed = sum(
-            (value * Decimal(str(weight)) for value, (_, weight) in zip(said, numbers, strict=True)), Decimal()
-        )
+        said = [Decimal(str(value)) if isinstance(value, float) else Decimal(value) for value, _ in numbers]
+        weights = [Decimal(str(weight)) for _, weight in numbers]
+        weighed = sum((value * weight for value, weight in zip(said, weights, strict=True)), Decimal())
         made = weighed / sum(weights, Decimal())
     return made if made.is_finite() else median(numbers)
