@@ -7,26 +7,30 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, get_args, overload
 
+from ensemble_parse._budget import Budget
 from ensemble_parse._consensus import shape
 from ensemble_parse._decision import Case, DecisionMaker, Outstanding, Vote, decided
 from ensemble_parse._errors import (
     AllProcessorsFailed,
+    BudgetExceeded,
     ConfigurationError,
     DeadlineExceeded,
     DecisionError,
     DegradedResult,
     ProcessorTimeout,
 )
+from ensemble_parse._estimates import estimated
 from ensemble_parse._events import told
 from ensemble_parse._format import response_format as prepare
 from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
 from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Event, Pace, Reason, Request, Result
-from ensemble_parse._processor import Processor, check_params, named, run, seats
+from ensemble_parse._processor import Processor, check_params, named
 from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import Patience, Plan, ask_all
+from ensemble_parse._seats import run, seats
 from ensemble_parse._sync import run_sync
 
 if TYPE_CHECKING:
@@ -40,15 +44,25 @@ if TYPE_CHECKING:
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
     from ensemble_parse._models import Messages
-    from ensemble_parse._processor import Seat
+    from ensemble_parse._seats import Seat
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
 
 _SETTINGS: Final = (
-    *("processors", "decision_maker", "pace", "deadline", "min_candidates", "strict"),
+    *("processors", "decision_maker", "pace", "deadline", "min_candidates", "budget", "strict"),
     *("examples", "shuffle_examples", "client", "name"),
 )
+
+
+class _Options(NamedTuple):
+    """What a call is given besides its messages and its type."""
+
+    model: str | None
+    pass_reasoning: bool
+    examples: Sequence[Example] | None
+    budget: Budget | None
+    params: dict[str, Any]
 
 
 class Ensemble:
@@ -67,6 +81,7 @@ class Ensemble:
             ``None`` is ``"parallel"``, and ``"thrifty"`` for ``First``.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
+        budget: what all calls together may spend, the judge's included; it may be shared with other ensembles.
         strict: raise ``DegradedResult`` where the result would be ``degraded``, and
             ``ConfigurationError`` for a parameter that a vendor does not take.
         examples: few-shot examples, ``(input, output)``, for every call; each processor and sample sees them in an
@@ -92,6 +107,7 @@ class Ensemble:
         pace: Pace | None = None,
         deadline: float | None = None,
         min_candidates: int = 1,
+        budget: Budget | None = None,
         strict: bool = False,
         examples: Sequence[Example] = (),
         shuffle_examples: bool = True,
@@ -117,6 +133,7 @@ class Ensemble:
         self.pace: Pace = pace or own
         self.deadline = deadline
         self.min_candidates = min_candidates
+        self.budget = _budget(budget)
         self.strict = strict
         self.examples = tuple(examples)
         self.shuffle_examples = shuffle_examples
@@ -174,6 +191,7 @@ class Ensemble:
         model: str | None = None,
         pass_reasoning: bool = False,
         examples: Sequence[Example] | None = None,
+        budget: Budget | None = None,
         **params: Any,
     ) -> Any:
         """Ask all, decide, and return the answer.
@@ -186,6 +204,7 @@ class Ensemble:
             pass_reasoning: let every model reason before it answers; the decision maker sees it, the answer does not
                 change its type.
             examples: few-shot examples of this call, instead of the ensemble's.
+            budget: what this call may spend, within the ensemble's own.
             params: model parameters of this call, such as ``temperature``; a processor's own win.
 
         Returns:
@@ -196,9 +215,16 @@ class Ensemble:
             AllProcessorsFailed: no processor gave a valid answer.
             DecisionError: fewer than ``min_candidates`` did, or the decision maker could choose none.
             DeadlineExceeded: the deadline passed before there was anything to decide upon.
+            BudgetExceeded: the budget holds no request at all.
         """
         result = await self.run(
-            messages, response_format, model=model, pass_reasoning=pass_reasoning, examples=examples, **params
+            messages,
+            response_format,
+            model=model,
+            pass_reasoning=pass_reasoning,
+            examples=examples,
+            budget=budget,
+            **params,
         )
         return result.output
 
@@ -214,6 +240,7 @@ class Ensemble:
         model: str | None = None,
         pass_reasoning: bool = False,
         examples: Sequence[Example] | None = None,
+        budget: Budget | None = None,
         **params: Any,
     ) -> Result[Any]:
         """Ask all, decide, and return everything about it.
@@ -224,12 +251,15 @@ class Ensemble:
             model: the model of processors that name none.
             pass_reasoning: let every model reason before it answers.
             examples: few-shot examples of this call.
+            budget: what this call may spend.
             params: model parameters of this call.
 
         Raises:
-            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for ``parse``.
+            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded, BudgetExceeded: as for ``parse``.
         """
-        return await self._run(messages, response_format, lambda _: None, model, pass_reasoning, examples, params)
+        return await self._run(
+            messages, response_format, _Options(model, pass_reasoning, examples, budget, params), lambda _: None
+        )
 
     def stream(
         self,
@@ -239,6 +269,7 @@ class Ensemble:
         model: str | None = None,
         pass_reasoning: bool = False,
         examples: Sequence[Example] | None = None,
+        budget: Budget | None = None,
         **params: Any,
     ) -> AsyncGenerator[Event]:
         """Ask all, decide, and tell what happens meanwhile; the last event is ``decided`` and has the result.
@@ -251,35 +282,30 @@ class Ensemble:
             model: the model of processors that name none.
             pass_reasoning: let every model reason before it answers.
             examples: few-shot examples of this call.
+            budget: what this call may spend.
             params: model parameters of this call.
 
         Raises:
-            ConfigurationError, AllProcessorsFailed, DecisionError, DeadlineExceeded: as for ``parse``, after the events
-                that led to it.
+            EnsembleError: as for ``parse``, after the events that led to it.
         """
-        return told(lambda tell: self._run(messages, response_format, tell, model, pass_reasoning, examples, params))
+        options = _Options(model, pass_reasoning, examples, budget, params)
+        return told(lambda tell: self._run(messages, response_format, options, tell))
 
     async def _run(
-        self,
-        messages: Messages,
-        response_format: Any,
-        tell: Callable[[Event], None],
-        model: str | None,
-        pass_reasoning: bool,  # noqa: FBT001 - as it was given
-        examples: Sequence[Example] | None,
-        params: dict[str, Any],
+        self, messages: Messages, response_format: Any, options: _Options, tell: Callable[[Event], None]
     ) -> Result[Any]:
         started = time.perf_counter()
-        check_params(params, "parse", ("messages", "response_format", "model", "pass_reasoning", "examples"))
-        format_ = prepare(response_format, reasoning=pass_reasoning)
+        check_params(options.params, "parse", ("messages", "response_format", *_Options._fields[:-1]))
+        format_ = prepare(response_format, reasoning=options.pass_reasoning)
         request: Request[Any] = Request(
             messages=conversation(messages),
             format=format_,
-            examples=example_turns(self.examples if examples is None else examples, format_),
+            examples=example_turns(self.examples if options.examples is None else options.examples, format_),
             shuffle_examples=self.shuffle_examples,
-            params=self.params | params,
-            model=model,
+            params=self.params | options.params,
+            model=options.model,
             strict=self.strict,
+            budgets=tuple(each for each in (self.budget, _budget(options.budget)) if each is not None),
             tell=lambda event: tell(replace(event, seconds=time.perf_counter() - started)),
         )
         fits = await self._fits(request)
@@ -449,15 +475,23 @@ class Ensemble:
             deadline=request.deadline,
             tell=request.tell,
         )
+        now = asyncio.get_running_loop().time()
+        nobody = all(each.availability.resting(now) for each in self.processors)
         answered = await ask_all(
-            panel, lambda seat: run(self.processors[seat.position], request, self.client, ledger, seat), plan
+            panel,
+            lambda seat: run(self.processors[seat.position], request, self.client, ledger, seat, always=nobody),
+            plan,
         )
+        calls = {seat.name: self.processors[seat.position].call(request, []) for seat in panel}
+        ledger[:] = estimated(ledger, lambda name, usage: self.client.price(calls[name], usage))
         candidates = tuple(candidate for each in answered for candidate in each.candidates)
         errors = tuple(error for each in answered for error in each.errors)
         if not candidates:
             if _past(request.deadline):
                 message = f"no processor had answered within the deadline of {self.deadline:g} s"
                 raise DeadlineExceeded(message, attempts=tuple(ledger))
+            if errors and all(isinstance(error, BudgetExceeded) for error in errors):
+                raise errors[0].with_traceback(None)
             # Each error's own traceback goes through tenacity, instructor and LiteLLM, and says nothing more.
             raise AllProcessorsFailed([error.with_traceback(None) for error in errors], tuple(ledger))
         if len(candidates) < self.min_candidates and _past(request.deadline):
@@ -547,6 +581,13 @@ def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMa
     return maker
 
 
+def _budget(budget: Budget | None) -> Budget | None:
+    if budget is not None and not isinstance(budget, Budget):
+        message = f"budget={budget!r}: give a Budget, such as Budget(usd=1.5), or None"
+        raise ConfigurationError(message)
+    return budget
+
+
 def _past(deadline: float | None) -> bool:
     return deadline is not None and asyncio.get_running_loop().time() >= deadline
 
@@ -565,7 +606,9 @@ def _reasons(errors: Sequence[ProcessorError], ledger: Sequence[Attempt]) -> tup
         Reason(kind="dropped parameter", detail=f"{who}: its vendor does not take {name!r}", processor=who)
         for who, name in sorted(dropped)
     ]
-    unpriced = [who for who, cost in Cost.of(ledger).processors.items() if cost is None]
+    # What a request cost that was cut off because it made no difference is not known, and nothing is the matter.
+    counted = [attempt for attempt in ledger if attempt.error != "Cancelled"]
+    unpriced = [who for who, cost in Cost.of(counted).processors.items() if cost is None]
     answered = {attempt.processor for attempt in ledger if attempt.error is None and attempt.cost is None}
     prices = [
         Reason(

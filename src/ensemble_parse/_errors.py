@@ -143,6 +143,9 @@ class ProcessorTimeout(ProcessorError, TimeoutError):
         error.cut_off = True
         return error
 
+    def _told(self) -> dict[str, Any]:
+        return {"cut_off": self.cut_off, **super()._told()}
+
 
 class InvalidOutput(ProcessorError):
     """The model answered, and no answer validated, the re-asks included.

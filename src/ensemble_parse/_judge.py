@@ -15,7 +15,8 @@ from ensemble_parse._decision import Arbitration
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
 from ensemble_parse._models import TRANSPORT, Candidate, Decision, Reason, Request, T
-from ensemble_parse._processor import Processor, renamed, run, seats
+from ensemble_parse._processor import Processor, renamed
+from ensemble_parse._seats import run, seats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -215,6 +216,8 @@ class Judge:
             params={name: value for name, value in case.request.params.items() if name in TRANSPORT},
             model=case.request.model,
             deadline=case.request.deadline,
+            budgets=case.request.budgets,
+            tell=case.request.tell,
         )
         call = self.model.call(request, case.ledger)
         (seat,) = seats([self.model], [await case.client.fit(call)])

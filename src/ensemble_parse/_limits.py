@@ -227,6 +227,15 @@ class Rest:
         self._began: float | None = None  # when it was left alone, if it is
         self._probing = False
 
+    def __reduce__(self) -> tuple[type[Rest], tuple[float]]:
+        """A copy in another process finds out for itself."""
+        return type(self), (self._seconds,)
+
+    def resting(self, now: float) -> bool:
+        """Whether it is left alone, apart from the one call that finds out."""
+        with self._lock:
+            return self._began is not None and (self._probing or now < self._began + self._seconds)
+
     def may_ask(self, now: float) -> bool:
         """Whether to ask; after a rest, the first to look is let through, and the others wait for how that ends."""
         with self._lock:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from ensemble_parse._budget import Budget
     from ensemble_parse._decision import DecisionMaker
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._format import ResponseFormat
@@ -75,6 +76,7 @@ class Request(Generic[T]):
         model: the model of processors that name none.
         deadline: event-loop time by which the call must be over, or ``None``.
         strict: whether a parameter that a vendor does not take is an error instead of being dropped.
+        budgets: what may be spent.
         tell: takes what happens meanwhile.
     """
 
@@ -86,6 +88,7 @@ class Request(Generic[T]):
     model: str | None = None
     deadline: float | None = None
     strict: bool = False
+    budgets: tuple[Budget, ...] = ()
     tell: Callable[[Event], None] = field(default=lambda _: None, repr=False, compare=False)
 
 

@@ -1,27 +1,23 @@
-"""One model with its settings: how it is asked, and the candidates that come of it."""
+"""One model with its settings."""
 
 from __future__ import annotations
 
-import asyncio
 import difflib
-import random
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from ensemble_parse._client._protocol import Gate, ModelCall
-from ensemble_parse._errors import ConfigurationError, ProcessorError, ProcessorTimeout
-from ensemble_parse._models import Attempt, Candidate, Event, Mode, T
+from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._limits import RateLimit, Rest
+from ensemble_parse._models import Attempt, Event, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tenacity import AsyncRetrying
 
-    from ensemble_parse._client._protocol import Client, Fit
-    from ensemble_parse._format import Parsed
-    from ensemble_parse._models import Message, Request
+    from ensemble_parse._models import Request
 
 _TAKEN = frozenset(
     {
@@ -29,7 +25,8 @@ _TAKEN = frozenset(
         *("judge", "retries", "attempts", "reasks"),
         # Settings of this library in the wrong place: a vendor would refuse them, or ignore them.
         *("deadline", "decision_maker", "min_candidates", "processors", "shuffle_examples", "strict"),
-        *("max_concurrency", "mode", "retry", "weight", "examples", "pass_reasoning"),
+        *("max_concurrency", "mode", "rate_limit", "rest", "retry", "weight", "examples", "pass_reasoning"),
+        *("budget", "pace"),
         # LiteLLM's own ways to ask again, which would multiply ours.
         *("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"),
     }
@@ -55,10 +52,11 @@ _HINTS = {
     "stream": "a typed answer comes whole",
     "fallbacks": "name the other models as processors; First() asks them in turn",
     **dict.fromkeys(
-        ("deadline", "decision_maker", "min_candidates", "processors", "shuffle_examples", "strict"),
+        ("deadline", "decision_maker", "min_candidates", "pace", "processors", "shuffle_examples", "strict"),
         "give it to Ensemble",
     ),
-    **dict.fromkeys(("max_concurrency", "mode", "retry", "weight"), "give it to a Processor"),
+    "budget": "give it to Ensemble, or to run() or parse()",
+    **dict.fromkeys(("max_concurrency", "mode", "rate_limit", "rest", "retry", "weight"), "give it to a Processor"),
     **dict.fromkeys(("examples", "pass_reasoning"), "give it to run() or parse()"),
 }
 
@@ -74,6 +72,9 @@ class Processor:
         retry: tries, time limit and re-asks; a tenacity ``AsyncRetrying`` is copied for every call.
         mode: how structure is asked for; ``"auto"`` looks it up.
         max_concurrency: requests under way at a time, over all calls; ``None`` is no limit.
+        rate_limit: requests and tokens in a period, over all processors that are given the same ``RateLimit``.
+        rest: seconds for which it is not asked after it could not be reached while nobody else's call to it was
+            answered; 0 asks it every time. If all processors of an ensemble rest, all are asked.
         name: unique in an ensemble; by default the model, with a number where it stands there twice.
         params: any other keyword: model parameters such as ``temperature``, ``api_base``, ``extra_headers``.
 
@@ -91,10 +92,13 @@ class Processor:
     retry: RetryPolicy
     mode: Mode
     max_concurrency: int | None
+    rate_limit: RateLimit | None
+    rest: float
     name: str | None
     # Keys are among the parameters, and a repr ends up in logs.
     params: Mapping[str, Any] = field(repr=False)
     _gate: Gate | None = field(repr=False, compare=False)
+    _rest: Rest = field(repr=False, compare=False)
 
     def __init__(
         self,
@@ -105,6 +109,8 @@ class Processor:
         retry: RetryPolicy | AsyncRetrying | None = None,
         mode: Mode = "auto",
         max_concurrency: int | None = None,
+        rate_limit: RateLimit | None = None,
+        rest: float = 30.0,
         name: str | None = None,
         **params: Any,
     ) -> None:
@@ -117,7 +123,12 @@ class Processor:
         _check(mode in get_args(Mode), f"{who}: mode={mode!r}; give one of {', '.join(get_args(Mode))}")
         limit = max_concurrency
         _check(limit is None or is_whole(limit, least=1), f"{who}: max_concurrency={limit!r}; give 1 or more, or None")
-        check_params(params, who, ("model", "weight", "retry", "mode", "max_concurrency", "name"))
+        _check(
+            rate_limit is None or isinstance(rate_limit, RateLimit),
+            f"{who}: rate_limit={rate_limit!r}; give a RateLimit, such as RateLimit(requests=500), or None",
+        )
+        _check(rest == 0 or is_positive(rest), f"{who}: rest={rest!r}; give seconds, 0 or more")
+        check_params(params, who, ("model", "weight", "retry", "mode", "max_concurrency", "rate_limit", "rest", "name"))
         values = {
             "model": model,
             "n": n,
@@ -125,9 +136,12 @@ class Processor:
             "retry": RetryPolicy.of(retry),
             "mode": mode,
             "max_concurrency": max_concurrency,
+            "rate_limit": rate_limit,
+            "rest": rest,
             "name": name,
             "params": params,
             "_gate": Gate(max_concurrency) if max_concurrency else None,
+            "_rest": Rest(rest),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -150,155 +164,17 @@ class Processor:
             mode=self.mode,
             params={**request.params, **self.params},
             gate=self._gate,
+            rate_limit=self.rate_limit,
+            budgets=request.budgets,
             deadline=request.deadline,
             strict=request.strict,
             retried=lambda error: request.tell(Event(kind="retried", processor=error.processor, error=error)),
         )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What one processor made of a request.
-
-    Attributes:
-        candidates: its valid answers.
-        errors: why there is none, or one for each sample that is missing.
-    """
-
-    candidates: tuple[Candidate[Any], ...] = ()
-    errors: tuple[ProcessorError, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Seat:
-    """What one request asks of one processor; seats are sorted by trust.
-
-    Attributes:
-        position: the processor's place in the order of trust.
-        sample: the number of its first sample.
-        n: how many samples the request asks for.
-        name: the processor's.
-        model: the model string.
-        weight: of each candidate.
-        alone: whether it is the processor's only sample.
-        earlier: how many samples processors before it take of the same model with the same settings.
-    """
-
-    position: int
-    sample: int = 0
-    n: int = field(default=1, compare=False)
-    name: str = field(compare=False)
-    model: str = field(compare=False)
-    weight: float = field(default=1.0, compare=False)
-    alone: bool = field(default=True, compare=False)
-    earlier: int = field(default=0, compare=False)
-
-
-def seats(processors: Sequence[Processor], fits: Sequence[Fit], *, together: bool = True) -> list[Seat]:
-    """Make a request of all samples of a processor where its vendor takes ``n``, else one of each.
-
-    Args:
-        processors: in order of trust.
-        fits: what the client said of each.
-        together: whether samples may share a request; with a prompt of its own for each they cannot.
-    """
-    found: list[Seat] = []
-    for position, (processor, fit) in enumerate(zip(processors, fits, strict=True)):
-        at_once = processor.n if together and fit.together else 1
-        settings = (processor.model, processor.mode, processor.params)
-        earlier = sum(each.n for each in processors[:position] if (each.model, each.mode, each.params) == settings)
-        found += [
-            Seat(
-                position=position,
-                sample=sample,
-                n=at_once,
-                name=processor.name or fit.model,
-                model=fit.model,
-                weight=processor.weight,
-                alone=processor.n == 1,
-                earlier=earlier,
-            )
-            for sample in range(0, processor.n, at_once)
-        ]
-    return found
-
-
-async def run(processor: Processor, request: Request[T], client: Client, ledger: list[Attempt], seat: Seat) -> Answered:
-    """Ask one processor; its failure is a value.
-
-    Args:
-        processor: who is asked.
-        request: what.
-        client: how models are reached.
-        ledger: takes every attempt, also those of a call that is cancelled.
-        seat: for which of its samples.
-    """
-    started = time.perf_counter()
-    mine: list[Attempt] = []
-    candidates: list[Candidate[T]] = []
-    errors: list[ProcessorError] = []
-
-    async def ask(sample: int, n: int) -> None:
-        call = processor.call(request, mine, n=n, sample=seat.earlier + sample)
-        messages = with_examples(request, seed=f"{seat.position}.{sample}")
-        try:
-            reply = await client.ask(replace(call, messages=messages))
-        except ProcessorError as error:
-            # A value needs no traceback: its frames would keep the request, with the key, as long as the result lives.
-            errors.append(error.with_traceback(None))
-            return
-        seconds = time.perf_counter() - started
-        for number, answer in enumerate(reply.answers, sample):
-            candidates.append(_candidate(seat, number, answer, seconds))
-        errors.extend(reply.errors)
-        given = len(reply.answers) + len(reply.errors)
-        await _all(ask(each, 1) for each in range(sample + given, sample + n))  # it took ``n``, and gave fewer
-
-    # Here as well as over all processors, so that the samples that are there by then are not lost.
-    limit = asyncio.timeout_at(request.deadline)
-    try:
-        async with limit:
-            await ask(seat.sample, seat.n)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        missing = max(1, seat.n - len(candidates) - len(errors))
-        errors.extend(ProcessorTimeout.by_deadline(seat.name) for _ in range(missing))
-    finally:
-        ledger.extend(mine)
-    for error in errors:
-        error.attempts = tuple(mine)
-    return Answered(candidates=tuple(candidates), errors=tuple(errors))
-
-
-def _candidate(seat: Seat, sample: int, answer: Parsed[T], seconds: float) -> Candidate[T]:
-    return Candidate(
-        name=seat.name if seat.alone else f"{seat.name}#{sample + 1}",
-        processor=seat.name,
-        position=seat.position,
-        sample=sample,
-        model=seat.model,
-        output=answer.value,
-        weight=seat.weight,
-        reasoning=answer.reasoning,
-        text=answer.text,
-        repaired=answer.repaired,
-        seconds=seconds,
-    )
-
-
-def with_examples(request: Request[T], *, seed: str) -> Sequence[Message]:
-    """Put the few-shot turns behind the system messages, in an order of this seed's own."""
-    if not request.examples:
-        return request.messages
-    examples = list(request.examples)
-    if request.shuffle_examples:
-        random.Random(seed).shuffle(examples)  # noqa: S311 - an order, not a secret
-    head = 0
-    while head < len(request.messages) and request.messages[head].get("role") in {"system", "developer"}:
-        head += 1
-    turns = [turn for example in examples for turn in example]
-    return [*request.messages[:head], *turns, *request.messages[head:]]
+    @property
+    def availability(self) -> Rest:
+        """Whether it is left alone for now, because it could not be reached; shared by all copies."""
+        return self._rest
 
 
 def named(processors: Sequence[Processor]) -> tuple[Processor, ...]:
@@ -366,13 +242,3 @@ def is_text(value: object) -> bool:
 def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as a sentence
     if not holds:
         raise ConfigurationError(message)
-
-
-async def _all(asking: Iterable[Coroutine[Any, Any, None]]) -> None:
-    try:
-        async with asyncio.TaskGroup() as group:
-            for each in asking:
-                group.create_task(each)
-    except BaseExceptionGroup as bugs:
-        # What one sample raises is raised as it is, however many samples there are.
-        raise bugs.exceptions[0] from None

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._errors import ProcessorTimeout
 from ensemble_parse._models import Event
-from ensemble_parse._processor import Answered
+from ensemble_parse._seats import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from ensemble_parse._models import Candidate, Pace
-    from ensemble_parse._processor import Seat
+    from ensemble_parse._seats import Seat
 
 _GRACE: Final = 0.05  # seconds for processors to hand over, at the deadline, what they have
 _HEDGED: Final = 2  # are asked at once with ``pace="hedged"``

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import ValidationError, to_json
 
+from ensemble_parse._budget import Spending
 from ensemble_parse._client import _faults, _litellm
+from ensemble_parse._client._admission import Admission
 from ensemble_parse._client._protocol import Client, ModelCall, Reply
 from ensemble_parse._errors import ConfigurationError, InvalidOutput, ProcessorError, ProviderError
 from ensemble_parse._format import Parsed
@@ -80,32 +82,41 @@ class FunctionClient(Client):
                 call = replace(call, messages=[*call.messages, turn])
         raise AssertionError  # pragma: no cover - the last round returns or raises
 
+    def price(self, call: ModelCall[Any], usage: Usage) -> float | None:
+        """It costs nothing."""
+        del call, usage
+        return 0.0
+
     async def _attempt(self, call: ModelCall[T]) -> Parsed[T]:
-        self.calls.append(call)
-        started = time.perf_counter()
-        error: ProcessorError
-        try:
-            async with asyncio.timeout(call.policy.timeout):
-                said = self._function(call)
-                if inspect.isawaitable(said):
-                    said = await said
-            parsed = _parsed(call, said)
-        except ProcessorError as raised:
-            error = raised
-        except ValidationError as raised:
-            error = _faults.invalid(call, raised)
-        except TimeoutError:
-            error = _faults.timed_out(call)
-        except asyncio.CancelledError:
-            _record(call, started, "Cancelled")
-            raise
-        except ConnectionError:
-            model = "" if call.model == call.processor else f"{call.model}: "
-            message = f"{call.processor}: {model}could not be reached"
-            error = ProviderError(message, processor=call.processor, retryable=True)
-        else:
-            _record(call, started)
-            return parsed
+        one = Spending(calls=1)
+        async with Admission(call, worst=lambda: one, expected=lambda: 0, cut_off=lambda: one) as admission:
+            self.calls.append(call)
+            started = time.perf_counter()
+            error: ProcessorError
+            try:
+                async with asyncio.timeout(call.policy.timeout):
+                    said = self._function(call)
+                    if inspect.isawaitable(said):
+                        said = await said
+                parsed = _parsed(call, said)
+            except ProcessorError as raised:
+                error = raised
+            except ValidationError as raised:
+                error = _faults.invalid(call, raised)
+            except TimeoutError:
+                error = _faults.timed_out(call)
+            except asyncio.CancelledError:
+                _record(call, started, "Cancelled")
+                raise
+            except ConnectionError:
+                model = "" if call.model == call.processor else f"{call.model}: "
+                message = f"{call.processor}: {model}could not be reached"
+                error = ProviderError(message, processor=call.processor, retryable=True)
+            else:
+                _record(call, started)
+                admission.answered(one)
+                return parsed
+            admission.refused(error)
         _record(call, started, error.kind)
         raise error
 

@@ -8,7 +8,6 @@ every sample.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import time
@@ -21,23 +20,23 @@ from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from pydantic_core import ValidationError
 
+from ensemble_parse._budget import Spending
 from ensemble_parse._client import _faults
+from ensemble_parse._client._admission import Admission
+from ensemble_parse._client._prices import CLAUDE, expected, so_far, worst_case
 from ensemble_parse._client._protocol import ModelCall, Reply
 from ensemble_parse._client._reading import cost_of, text_of, usage_of
-from ensemble_parse._errors import ProcessorError, ProviderError
+from ensemble_parse._errors import ProcessorError, ProcessorTimeout, ProviderError
 from ensemble_parse._models import TRANSPORT, Attempt, T
 from ensemble_parse._retry import with_retries
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from ensemble_parse._client._libraries import Libraries
     from ensemble_parse._client._modes import Plan
     from ensemble_parse._format import Parsed, ResponseFormat
     from ensemble_parse._models import Mode
 
 _GAP: Final = 5.0  # LiteLLM's own limit is for gaps between bytes; ours, on the whole attempt, comes first
-_ANTHROPIC_TOKENS: Final = 8192  # every Claude takes as much; LiteLLM sends 128000 for names that it does not know
 
 _running: ContextVar[Dialogue[Any]] = ContextVar("ensemble_parse_dialogue")
 
@@ -129,9 +128,15 @@ class Dialogue(Generic[T]):
                 self._dropped += rejected
 
     async def _attempt(self, request: dict[str, Any]) -> Any:
-        call = self._call
-        gate: AbstractAsyncContextManager[object] = call.gate() if call.gate else contextlib.nullcontext()
-        async with gate:
+        call, litellm = self._call, self._libraries.litellm
+        started = time.perf_counter()
+        admission = Admission(
+            call,
+            worst=lambda: worst_case(litellm, call, request),
+            expected=lambda: expected(call, request),
+            cut_off=lambda: so_far(litellm, call, request, started),
+        )
+        async with admission:
             started = time.perf_counter()
             completion: Any = None
             error: ProcessorError | None = None
@@ -139,7 +144,7 @@ class Dialogue(Generic[T]):
             try:
                 async with asyncio.timeout(call.policy.timeout):
                     # Looked up at every call: tracers replace it on the module.
-                    completion = await self._libraries.litellm.acompletion(**request)
+                    completion = await litellm.acompletion(**request)
             except TimeoutError:
                 error = _faults.timed_out(call)
             except asyncio.CancelledError:
@@ -149,9 +154,14 @@ class Dialogue(Generic[T]):
                 # With the turns of earlier rounds: a vendor may quote what the model answered.
                 error = _faults.from_litellm(raised, replace(call, messages=request["messages"]))
                 sent = _faults.was_sent(raised)
-        if error is None:
-            self._record(started, completion=completion)
-            return completion
+            if error is None:
+                attempt = self._record(started, completion=completion)
+                admission.answered(Spending(usd=attempt.cost, tokens=attempt.usage.total_tokens, calls=1))
+                return completion
+            if not sent:
+                admission.unsent()
+            elif not isinstance(error, ProcessorTimeout):
+                admission.refused(error)
         if sent:
             self._failed += 1
             status = error.status_code if isinstance(error, ProviderError) else None
@@ -217,26 +227,26 @@ class Dialogue(Generic[T]):
         )
         limits = {"max_tokens", "max_completion_tokens"}
         if unknown_claude and not limits & {*params, *self._dropped}:
-            params["max_tokens"] = _ANTHROPIC_TOKENS
+            params["max_tokens"] = CLAUDE
         return params
 
     def _record(
         self, started: float, *, completion: Any = None, error: str | None = None, status: int | None = None
-    ) -> None:
+    ) -> Attempt:
         call = self._call
-        call.record(
-            Attempt(
-                processor=call.processor,
-                model=call.model,
-                seconds=time.perf_counter() - started,
-                usage=usage_of(completion),
-                cost=cost_of(call, completion) if completion is not None else (None if status is None else 0.0),
-                error=error,
-                status_code=status,
-                answered_by=getattr(completion, "model", None),
-                dropped=self._dropped,
-            )
+        attempt = Attempt(
+            processor=call.processor,
+            model=call.model,
+            seconds=time.perf_counter() - started,
+            usage=usage_of(completion),
+            cost=cost_of(call, completion) if completion is not None else (None if status is None else 0.0),
+            error=error,
+            status_code=status,
+            answered_by=getattr(completion, "model", None),
+            dropped=self._dropped,
         )
+        call.record(attempt)
+        return attempt
 
 
 _ACCEPTED: Final = SimpleNamespace(

@@ -32,6 +32,11 @@ async def loaded() -> Libraries:
     return _libraries if _libraries is not None else await asyncio.to_thread(_load)
 
 
+def libraries() -> Libraries | None:
+    """Both, if they are imported already."""
+    return _libraries
+
+
 def _load() -> Libraries:
     global _libraries  # noqa: PLW0603 - an import happens once per process
     with _loading:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ensemble_parse._client._dialogue import Dialogue
-from ensemble_parse._client._libraries import loaded
+from ensemble_parse._client._libraries import libraries, loaded
 from ensemble_parse._client._modes import plan
+from ensemble_parse._client._prices import is_free, longest, price
 from ensemble_parse._client._protocol import Client
 from ensemble_parse._errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ensemble_parse._client._protocol import Fit, ModelCall, Reply
-    from ensemble_parse._models import T
+    from ensemble_parse._models import T, Usage
 
 forbidden = 0
 """How many ``testing.no_model_requests()`` are open."""
@@ -27,7 +28,21 @@ class LiteLLMClient(Client):
 
     async def fit(self, call: ModelCall[Any]) -> Fit:
         """Say how a call would go out, without sending anything."""
-        return plan((await loaded()).litellm, call).fit
+        litellm = (await loaded()).litellm
+        fit = plan(litellm, call).fit
+        limited = any(each.tokens or (each.usd and not is_free(call)) for each in call.budgets)
+        if limited and longest(litellm, call, call.params) is None:
+            message = (
+                f"{call.processor}: how long an answer of {call.model!r} may be is not known, so that no budget can "
+                "hold it: give max_tokens"
+            )
+            raise ConfigurationError(message)
+        return fit
+
+    def price(self, call: ModelCall[Any], usage: Usage) -> float | None:
+        """US dollars for so many tokens, as LiteLLM's price list has it."""
+        known = libraries()
+        return None if known is None else price(known.litellm, call, usage.input_tokens, usage.output_tokens)
 
     async def ask(self, call: ModelCall[T]) -> Reply[T]:
         """Ask a model, retries and re-asks included."""
@@ -36,5 +51,5 @@ class LiteLLMClient(Client):
                 f"{call.processor} would ask a model, and no_model_requests() is in force: give Ensemble(client=...)"
             )
             raise ConfigurationError(message)
-        libraries = await loaded()
-        return await Dialogue(call, plan(libraries.litellm, call), libraries).run()
+        imported = await loaded()
+        return await Dialogue(call, plan(imported.litellm, call), imported).run()

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from ensemble_parse._budget import Budget
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._format import Parsed, ResponseFormat
-    from ensemble_parse._models import Attempt, Message, Mode
+    from ensemble_parse._limits import RateLimit
+    from ensemble_parse._models import Attempt, Message, Mode, Usage
     from ensemble_parse._retry import RetryPolicy
 
 
@@ -53,6 +55,8 @@ class ModelCall(Generic[T]):
         mode: how structure is asked for.
         params: model parameters.
         gate: limits the requests under way, or ``None``.
+        rate_limit: limits requests and tokens in a period, or ``None``.
+        budgets: what may be spent; each request sets its worst case aside in all of them.
         deadline: event-loop time past which nothing is waited for.
         strict: whether a parameter that the vendor does not take is an error.
         retried: is told of each failure after which the model is asked again, when it is.
@@ -69,6 +73,8 @@ class ModelCall(Generic[T]):
     mode: Mode = "auto"
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)  # keys are among them
     gate: Gate | None = None
+    rate_limit: RateLimit | None = None
+    budgets: tuple[Budget, ...] = ()
     deadline: float | None = None
     strict: bool = False
     retried: Callable[[ProcessorError], None] = field(default=lambda _: None, repr=False, compare=False)
@@ -120,6 +126,11 @@ class Client(ABC):
             ConfigurationError: it cannot: the model is unknown, or the vendor cannot take the schema.
         """
         return Fit(processor=call.processor, model=call.model, mode=call.mode)
+
+    def price(self, call: ModelCall[Any], usage: Usage) -> float | None:
+        """US dollars for so many tokens of a call's model, or ``None`` where its price is unknown."""
+        del call, usage
+        return None
 
     @abstractmethod
     async def ask(self, call: ModelCall[T]) -> Reply[T]:

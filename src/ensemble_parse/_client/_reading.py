@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from ensemble_parse._client._prices import is_free
 from ensemble_parse._models import Usage
 
 if TYPE_CHECKING:
     from ensemble_parse._client._protocol import ModelCall
     from ensemble_parse._models import Mode
-
-_FREE: Final = frozenset({"ollama", "ollama_chat", "hosted_vllm", "lm_studio", "llamafile"})
 
 
 def text_of(message: Any, mode: Mode) -> str:
@@ -37,8 +36,4 @@ def cost_of(call: ModelCall[Any], completion: Any) -> float | None:
     """The price in US dollars, or ``None`` where it is unknown."""
     # Read before instructor touches the completion: it sums the usage of all rounds into it.
     cost = completion._hidden_params.get("response_cost")  # noqa: SLF001 - the only place that has it
-    # LiteLLM lists some paid models at 0; a price is believed to be nothing only where it can be.
-    free = (
-        call.model.partition("/")[0] in _FREE or call.model.endswith(":free") or "input_cost_per_token" in call.params
-    )
-    return float(cost) if cost or (cost == 0 and free) else None
+    return float(cost) if cost or (cost == 0 and is_free(call)) else None
