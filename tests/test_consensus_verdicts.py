@@ -280,3 +280,33 @@ def test_unions_of_lists_are_still_told_as_such() -> None:
     """A union has what anybody has, each item with those who have it."""
     decision = consensus([["a"], ["b"]], response_format=list[str], rules={"": AnyOf()})
     assert decision.verdicts["[1]"].supporters == ("candidate 2",)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [(3, 4), (3, "three"), ([1], [2, 3]), ({"a": 1}, {"b": 1}), (Line(sku="a"), Line(sku="b")), (3, [])],
+)
+def test_undeclared_fields_may_be_anything(left: Any, right: Any) -> None:
+    """Whatever the few say who have a field that is left out, each is told with its own."""
+    said = [Open.model_validate({"name": "a", **each}) for each in ({}, {"z": left}, {}, {"z": right}, {})]
+    verdict = consensus(said).verdicts["z"]
+    assert (verdict.missing, verdict.supporters) == (True, ("candidate 1", "candidate 3", "candidate 5"))
+    dumped = [each.model_dump() if isinstance(each, BaseModel) else each for each in (left, right)]
+    assert [each.value for each in verdict.dissenters] == dumped
+
+
+def test_a_rule_for_a_class_that_pydantic_does_not_know() -> None:
+    """What cannot be validated is taken as the function returns it."""
+
+    class Plain:
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+    decision = consensus([Plain(1), Plain(2)], rules={"": Rule(lambda said, _: max(said, key=lambda each: each.size))})
+    assert decision.output.size == 2
+
+
+def test_a_model_that_all_leave_fields_to() -> None:
+    """Where all agree on an undeclared field, it has its own path and the model still has none."""
+    said = [Open.model_validate({"name": "a", "z": 3})] * 2
+    assert [*consensus(said).verdicts] == ["name", "z"]
