@@ -159,7 +159,7 @@ class ResponseFormat(Generic[T]):
         except ValueError:  # bytes that are no text
             answer = to_jsonable_python(value, by_alias=True, bytes_mode="base64", serialize_unknown=True)
         if self.wrapper is None:
-            return _json(answer)
+            return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})
 
 
