@@ -79,7 +79,7 @@ rules = { "items[].price" = { tolerance = { rel = 0.01 }, must_agree = {} }, "it
 
 def settings(ensemble: Ensemble) -> dict[str, Any]:
     """Everything that decides how an ensemble behaves."""
-    return {name: value for name, value in vars(ensemble).items() if name != "_client"}
+    return {name: value for name, value in vars(ensemble).items() if not name.startswith("_")}
 
 
 def one(**table: Any) -> dict[str, Any]:
@@ -452,6 +452,7 @@ def test_overrides(path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, v
         ["processors"],
         [variable.partition("__")[0].lower()],
         ["params"],
+        ["decision_maker", "pace"],  # a failover has a pace of its own
     )
     assert settings(Ensemble.from_config(path, "careful")) == settings(other)
     assert settings(Ensemble.from_config(before.to_config())) == settings(before)  # a mapping is not overridden
@@ -545,7 +546,7 @@ class Mine:
         """Decide."""
 
     async def arbitrate(self, contests: Any, candidates: Any, case: Any) -> Any:
-        """Choose."""
+        """Arbitrate."""
 
 
 class MyVote(Vote):
@@ -621,6 +622,7 @@ def processors(n: st.SearchStrategy[int]) -> st.SearchStrategy[Processor]:
                 "retry": retries,
                 "mode": modes,
                 "max_concurrency": st.integers(1, 9),
+                "rest": positive | st.just(0),
             },
         ),
     )
@@ -641,8 +643,8 @@ rules = st.one_of(
         st.just(rule)
         for rule in (Exact(), Median(), Mean(), AnyOf(), AllOf(), Whole(), AskJudge(), MustAgree(), Ignore())
     ),
-    st.builds(Text, st.booleans(), st.booleans(), similar),
-    st.builds(Tolerance, st.floats(0, 9), st.floats(0, 9)),
+    st.builds(Text, case=st.booleans(), punctuation=st.booleans(), similar=similar),
+    st.builds(Tolerance, rel=st.floats(0.01, 0.9), abs=st.floats(0, 9)),
     st.builds(Items, texts | st.lists(texts).map(tuple), ordered=st.booleans() | st.none()),
     st.lists(texts, min_size=2, unique=True).map(lambda fields: Together(*fields)),
 )
@@ -682,3 +684,18 @@ def test_round_trip(ensemble: Ensemble) -> None:
     assert settings(again) == settings(ensemble)
     assert again.to_config() == told
     assert tomllib.loads(config.dumps(ensemble)) == told
+
+
+def test_limits_are_written() -> None:
+    """Budgets and rate limits are tables of their settings; what is spent of them is not."""
+    limits = {"requests": 500, "tokens": 9000, "per": 30.0}
+    table = {
+        "processors": [{"model": "a/b", "rate_limit": limits, "rest": 5.0}],
+        "decision_maker": {"vote": {"stop": "two"}},
+        "pace": "thrifty",
+        "budget": {"usd": 1.5, "calls": 9, "unknown_price": "allow"},
+    }
+    ensemble = Ensemble.from_config(one(**table))
+    assert ensemble.to_config() == one(**table)
+    assert repr(ensemble.budget) == "Budget(usd=0.0 of 1.5, calls=0 of 9)"
+    assert repr(ensemble.processors[0].rate_limit) == "RateLimit(requests=500, tokens=9000, per=30.0)"

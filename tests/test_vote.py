@@ -209,6 +209,25 @@ async def test_what_outstanding_weight_could_still_turn(
 
 
 @pytest.mark.parametrize(
+    ("said", "type_", "paths"),
+    [
+        ([A, A, A], Invoice, ("",)),
+        ([A, A, C], Invoice, ("lines",)),
+        ([A.lines[0], A.lines[0]], Line, ()),
+        ([["a"], ["a"]], list[str], ()),
+        ([["a", "b"], ["a", "b"]], Annotated[list[str], AnyOf()], ("",)),
+        ([5.0, 5.0], Annotated[float, Mean()], ("",)),
+        ([[A], [A]], Annotated[list[Invoice], Whole()], ()),
+        ([{"x": A}, {"x": A}], dict[str, Invoice], ("",)),
+    ],
+)
+async def test_what_a_single_further_answer_could_turn(said: list[Any], type_: Any, paths: tuple[str, ...]) -> None:
+    """A list of one record, and what a rule makes of all that is said, stay open however many agree so far."""
+    survey = Survey([candidate(at, each) for at, each in enumerate(said)], type_)
+    assert survey.unsettled(0.5) == paths
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Vote(arbiter="openai/j"), r"give Judge\('openai/j'\)"),  # type: ignore[arg-type]
@@ -241,25 +260,6 @@ async def test_a_result_shows_itself_in_a_line() -> None:
     assert repr(result) == (
         "Result(output=2, status='complete', method='vote', review=[], candidates=3, errors=0, requests=3)"
     )
-
-
-@pytest.mark.parametrize(
-    ("said", "type_", "paths"),
-    [
-        ([A, A, A], Invoice, ("",)),
-        ([A, A, C], Invoice, ("lines",)),
-        ([A.lines[0], A.lines[0]], Line, ()),
-        ([["a"], ["a"]], list[str], ()),
-        ([["a", "b"], ["a", "b"]], Annotated[list[str], AnyOf()], ("",)),
-        ([5.0, 5.0], Annotated[float, Mean()], ("",)),
-        ([[A], [A]], Annotated[list[Invoice], Whole()], ()),
-        ([{"x": A}, {"x": A}], dict[str, Invoice], ("",)),
-    ],
-)
-async def test_what_a_single_further_answer_could_turn(said: list[Any], type_: Any, paths: tuple[str, ...]) -> None:
-    """A list of one record, and what a rule makes of all that is said, stay open however many agree so far."""
-    survey = Survey([candidate(at, each) for at, each in enumerate(said)], type_)
-    assert survey.unsettled(0.5) == paths
 
 
 async def test_weights_of_processors_are_votes() -> None:

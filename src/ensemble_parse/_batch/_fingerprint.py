@@ -14,7 +14,7 @@ import typing_extensions
 from ensemble_parse._consensus._annotations import is_record, unwrapped
 from ensemble_parse._models import TRANSPORT
 from ensemble_parse._processor import Processor
-from ensemble_parse._rules import ON_CLASS
+from ensemble_parse._rules import ON_CLASS, FieldRule
 from ensemble_parse._stored import json_bytes
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ def _rules(type_: Any, place: str, seen: set[Any]) -> Iterator[tuple[str, list[s
     plain, marks = unwrapped(type_)
     if isinstance(plain, type):
         marks += getattr(plain, ON_CLASS, ())
-    if marks:
-        yield place, [json_bytes(_written(rule)).decode() for rule in marks]
+    rules = [json_bytes(_written(rule)).decode() for rule in marks if isinstance(rule, FieldRule)]
+    if rules:
+        yield place, rules
     for number, inner in enumerate(typing.get_args(plain)):
         yield from _rules(inner, f"{place}[{number}]", seen)
     cls = typing.get_origin(plain) or plain

@@ -11,14 +11,16 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ensemble_parse import _rules as rules
+from ensemble_parse._budget import Budget, UnknownPrice
 from ensemble_parse._client._litellm import LiteLLMClient
 from ensemble_parse._config._tables import Choice, Table, unwritable
 from ensemble_parse._config._values import has_reference
-from ensemble_parse._decision import First, Medoid, Unanimous, Vote
+from ensemble_parse._decision import First, Medoid, Stop, Unanimous, Vote
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._judge import Judge, JudgeMode
-from ensemble_parse._models import Mode
+from ensemble_parse._limits import RateLimit
+from ensemble_parse._models import Mode, Pace
 from ensemble_parse._processor import Processor
 from ensemble_parse._retry import RetryPolicy
 
@@ -100,9 +102,13 @@ def _flattened(judge: Judge) -> dict[str, Any]:
     return {"fallback": judge.fallback}
 
 
-def _name_and_client(ensemble: Ensemble) -> dict[str, Any]:
+def _of_itself(ensemble: Ensemble) -> dict[str, Any]:
     client = ensemble.client
-    return {"name": ensemble.name, "client": client if type(client) is LiteLLMClient else None}
+    return {
+        "name": ensemble.name,
+        "client": client if type(client) is LiteLLMClient else None,
+        "pace": getattr(ensemble.decision_maker, "pace", "parallel"),
+    }
 
 
 _NAME: TypeAlias = Annotated[str | None, AfterValidator(_named)]
@@ -111,6 +117,13 @@ RETRY: Final = Table(
     makes=RetryPolicy,
     settings={"attempts": int, "timeout": float, "reasks": int, "longest_wait": float},
     python_only={"wait": "a tenacity wait strategy is an object; set it in Python"},
+)
+
+RATE_LIMIT: Final = Table(makes=RateLimit, settings={"requests": int | None, "tokens": int | None, "per": float})
+
+BUDGET: Final = Table(
+    makes=Budget,
+    settings={"usd": float | None, "tokens": int | None, "calls": int | None, "unknown_price": UnknownPrice},
 )
 
 PROCESSOR: Final = Table(
@@ -122,6 +135,8 @@ PROCESSOR: Final = Table(
         "retry": RETRY,
         "mode": Mode,
         "max_concurrency": int | None,
+        "rate_limit": RATE_LIMIT,
+        "rest": float,
         "name": _NAME,
     },
     params=True,
@@ -141,7 +156,7 @@ _JUDGE: Final = Table(
     short="model",
     build=_judge,
     python_only=dict.fromkeys(
-        ("max_concurrency", "n", "name", "retry", "weight"),
+        ("max_concurrency", "n", "name", "rate_limit", "rest", "retry", "weight"),
         "it is a setting of the judge's model: model = { model = ..., retry = ... }",
     ),
 )
@@ -182,7 +197,7 @@ RULES: Final = Choice(
 
 MAKER: Final = Choice(
     kinds={
-        "vote": Table(makes=Vote, settings={"arbiter": JUDGE, "rules": {"*": RULES}}),
+        "vote": Table(makes=Vote, settings={"arbiter": JUDGE, "rules": {"*": RULES}, "stop": Stop}),
         "judge": JUDGE,
         "first": Table(makes=First, settings={}),
         "medoid": Table(makes=Medoid, settings={}),
@@ -196,15 +211,17 @@ ENSEMBLE: Final = Table(
     settings={
         "processors": [PROCESSOR],
         "decision_maker": MAKER,
+        "pace": Pace,
         "deadline": float | None,
         "min_candidates": int,
+        "budget": BUDGET,
         "strict": bool,
         "examples": list[Annotated[list[Any], AfterValidator(tuple)]],
         "shuffle_examples": bool,
     },
     params=True,
     expand=_processors,
-    implied=_name_and_client,
+    implied=_of_itself,
     data={"examples": _examples},
     python_only={
         "client": "a client is an object; give it to from_config",

@@ -218,9 +218,7 @@ def _items(node: Collected, asked: Asked) -> Poll:
     if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):
         return Agreed(node, voters, said[0])
     lines = _lines(voters, slots)
-    in_line = tuple(voter for voter, line in lines.items() if list(line) == sorted(line))
-    counted = lines if node.ordered else None
-    return _whole(node, asked, members) or Members(node, place, voters, said, members, in_line, counted)
+    return _whole(node, asked, members) or Members(node, place, voters, said, members, lines)
 
 
 def _entries(node: Table, asked: Asked) -> Poll:
@@ -238,7 +236,7 @@ def _entries(node: Table, asked: Asked) -> Poll:
         members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
     if _settled(members) and all(each.name in said[0] for each in members):
         return Agreed(node, voters, said[0])
-    return _whole(node, asked, members) or Members(node, place, voters, said, members, voters)
+    return _whole(node, asked, members) or Members(node, place, voters, said, members, {})
 
 
 def _whole(node: Collected | Table, asked: Asked, members: Sequence[Member]) -> Ballot | None:

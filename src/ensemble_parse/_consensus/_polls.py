@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ensemble_parse._consensus._node import Collected
 from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus._nearness import Near
-    from ensemble_parse._consensus._node import Collected, Node, Record, Table, Union
+    from ensemble_parse._consensus._node import Node, Record, Table, Union
     from ensemble_parse._consensus._vote import Option
 
 Place: TypeAlias = "tuple[object, ...]"
@@ -115,9 +116,7 @@ class Members:
     Attributes:
         values: what each voter says.
         members: every item that anybody has, in order.
-        in_line: the voters whose items stand in that order.
-        lines: for each voter the numbers of its members in its own order, where order counts; ``None`` where it does
-            not.
+        lines: for each voter the numbers of its members in its own order; empty for a dict.
     """
 
     node: Collected | Table
@@ -125,13 +124,17 @@ class Members:
     voters: tuple[int, ...]
     values: Sequence[Any]
     members: Sequence[Member]
-    in_line: tuple[int, ...]
-    lines: Mapping[int, tuple[int, ...]] | None = None
+    lines: Mapping[int, tuple[int, ...]]
+
+    @property
+    def in_line(self) -> tuple[int, ...]:
+        """The voters whose items stand in this order."""
+        return tuple(voter for voter, line in self.lines.items() if list(line) == sorted(line))
 
     @property
     def ordered(self) -> tuple[int, ...] | None:
         """The voters in line where order counts; ``None`` where it does not."""
-        return None if self.lines is None else self.in_line
+        return self.in_line if isinstance(self.node, Collected) and self.node.ordered else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,6 +69,11 @@ class Clerk:
 
     def verdict(self, row: Row) -> Verdict:
         """Put a row into words."""
+        if (
+            len(row.voters) == len(self.names) and not row.said and row.value is not MISSING
+        ):  # most paths of most answers
+            value = data(row.value)
+            return Verdict(value=value, agreement=1.0, supporters=tuple(self.names), how=row.how, margin=row.margin)
         rest = [voter for voter in range(len(self.names)) if voter not in row.voters]
         others = [(self.names[voter], row.said.get(voter, MISSING)) for voter in rest]
         return Verdict(
@@ -161,7 +166,7 @@ class Clerk:
         less = sum(lost(each, self.outcome.chosen(each)) for each in presences if each.standing != "rule")
         margin = min((self._lead(each) for each in presences), default=1.0)
         astray = False
-        if poll.lines is not None:
+        if ordered is not None:
             lead, astray = self._order(poll)
             margin = min(margin, lead)
         standings = {each.standing for each in presences if each.place not in self.outcome.choices}
@@ -189,7 +194,7 @@ class Clerk:
 
     def _order(self, poll: Members) -> tuple[float, bool]:
         """Say by how much this order leads, and whether no majority of those who have anything to order has it."""
-        lines = {voter: line for voter, line in (poll.lines or {}).items() if len(line) > 1}
+        lines = {voter: line for voter, line in poll.lines.items() if len(line) > 1}
         if not lines:
             return 1.0, False
         agree = [voter for voter in poll.ordered or () if voter in lines]
@@ -197,8 +202,8 @@ class Clerk:
         for voter, line in lines.items():
             if voter not in agree:
                 others.setdefault(line, []).append(voter)
-        twice, of = self.panel.share(2 * self.panel.weight(agree)), self.panel.share(self.panel.weight(lines))
-        return self._ahead(agree, others.values(), poll.voters), twice <= of
+        astray = self.panel.share(2 * self.panel.weight(agree)) <= self.panel.share(self.panel.weight(lines))
+        return self._ahead(agree, others.values(), poll.voters), astray
 
     def _voted(
         self,

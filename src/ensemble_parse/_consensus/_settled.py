@@ -14,7 +14,7 @@ from ensemble_parse._consensus._merge import DEEP
 from ensemble_parse._consensus._nearness import bridged
 from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, only_record
 from ensemble_parse._consensus._polls import Ballot, Members
-from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, Median, MustAgree, Rule
+from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, MustAgree, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ensemble_parse._consensus._polls import Place, Poll
     from ensemble_parse._consensus._vote import Panel
 
-_BY_ALL: Final = (AllOf, AnyOf, Mean, Median, MustAgree, Rule)
-"""Rules under which any single answer counts."""
+_BY_ALL: Final = (AllOf, AnyOf, Mean, Rule)
+"""Rules under which any single answer counts. A median is beyond change once most say the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +49,14 @@ def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[
     for path, each, about, *_ in questions(poll, outcome):
         if isinstance(each, Members):
             stopping[each.place] = _stopping(each, bar)
-            settled = _has_all(each, panel, bar, stopping[each.place]) and _empty(each, outcome, panel, bar)
+            settled = _has_all(each, panel, bar, stopping[each.place])
         elif isinstance(each, Ballot):
             # Those who may turn out to have stopped at the first record have no say about what they lack.
             void = stopping[each.place[:-2]] if about == "item" and not each.options[0].value else frozenset[int]()
             settled = each.standing in ("similarity", "ignored") or (
-                not _by_all(each.node, bar)
-                and not (about == "value" and _of_items(each))
+                each.standing != "rule"
+                and not _by_all(each.node, bar)
+                and not _as_one(each, about)
                 and _won(each, panel, bar, void)
             )
         else:
@@ -66,17 +67,10 @@ def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[
             yield path
 
 
-def _of_items(ballot: Ballot) -> bool:
-    """Whether one of several lists or dicts stands only because no item of any has enough."""
-    return isinstance(ballot.node, Collected | Table) and not ballot.node.whole and len(ballot.place) <= DEEP
-
-
-def _empty(poll: Members, outcome: Outcome, panel: Panel, bar: Bar) -> bool:
-    """Whether it stays so, if nothing is in: once most have something, one of the collections stands as it is."""
-    if any(outcome.inside(member.presence) for member in poll.members):
-        return True
-    having = panel.weight(voter for voter, said in zip(poll.voters, poll.values, strict=True) if said)
-    return panel.share(panel.weight(poll.voters) - 2 * having) > panel.share(bar.outstanding)
+def _as_one(ballot: Ballot, about: str) -> bool:
+    """Whether whole collections stand for election because no item has enough: one that has would end it."""
+    parted = isinstance(ballot.node, Collected | Table) and not ballot.node.whole and len(ballot.place) <= DEEP
+    return about == "value" and parted
 
 
 def _stopping(poll: Members, bar: Bar) -> frozenset[int]:
@@ -92,6 +86,11 @@ def _has_all(poll: Members, panel: Panel, bar: Bar, stopping: frozenset[int]) ->
     firm = tuple(voter for voter in poll.voters if voter not in stopping)
     if _by_all(poll.node, bar) or not _leads(firm, 0.0, firm, panel, bar):
         return False
+    if not any(each.presence is None or each.presence.options[0].value for each in poll.members):
+        # Once most have something, one of the collections stands as it is.
+        having = panel.weight(voter for voter, said in zip(poll.voters, poll.values, strict=True) if said)
+        if panel.share(panel.weight(poll.voters) - 2 * having) <= panel.share(bar.outstanding):
+            return False
     return bar.two or (_in_order(poll, panel, bar) and _paired(poll, panel, bar, firm))
 
 
