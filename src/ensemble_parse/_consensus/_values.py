@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 Key: TypeAlias = Callable[[Any], Hashable]
 
@@ -171,7 +171,7 @@ def same(left: Any, right: Any) -> bool:
     kind = class_of(left)
     if kind is not class_of(right):
         return False
-    return _parted(cast("Hashable", kind))(left, right)
+    return _parted(kind)(left, right)  # type: ignore[arg-type] - a class is hashable, and a cast takes time here
 
 
 @functools.lru_cache(maxsize=1024)
