@@ -171,7 +171,8 @@ def same(left: Any, right: Any) -> bool:
     kind = class_of(left)
     if kind is not class_of(right):
         return False
-    return _parted(kind)(left, right)  # type: ignore[arg-type] - a class is hashable, and a cast takes time here
+    # A class can be hashed, and a cast takes time here.
+    return _parted(kind)(left, right)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=1024)
