@@ -540,7 +540,7 @@ def test_fallbacks_of_fallbacks_are_written_in_the_order_in_which_they_are_asked
 
 
 class Mine:
-    """A decision maker of one's own."""
+    """A decision maker of one's own, and an arbiter."""
 
     async def decide(self, candidates: Any, case: Any) -> Any:
         """Decide."""
@@ -558,7 +558,7 @@ class MyVote(Vote):
     [
         (Ensemble(["a/b"], Mine()), "ensembles.e.decision_maker: a Mine cannot be written"),
         (Ensemble(["a/b"], MyVote()), "ensembles.e.decision_maker: a MyVote cannot be written"),
-        (Ensemble(["a/b"], Vote(arbiter=Mine())), "decision_maker.vote.arbiter: a Mine cannot be written"),  # type: ignore[arg-type]
+        (Ensemble(["a/b"], Vote(arbiter=Mine())), "decision_maker.vote.arbiter: a Mine cannot be written"),
         (Ensemble(["a/b"], Vote(rules={"x": Rule(max)})), "decision_maker.vote.rules.x: a Rule cannot be written"),
         (Ensemble(["a/b"], client=FunctionClient(max)), "ensembles.e.client: a FunctionClient cannot be written"),
         (Ensemble([Processor("a/b", retry=RetryPolicy(wait=wait_fixed(2)))]), "[0].retry.wait: a wait_fixed cannot"),

@@ -126,8 +126,8 @@ def test_an_arbiter_chooses_among_whole_lists() -> None:
     assert (decision.output, decision.review) == (["c", "d"], ())
     assert [(path, each.how, each.supporters) for path, each in decision.verdicts.items()] == [
         ("", "judge", ("m/2",)),
-        ("[0]", "majority", ("m/2",)),
-        ("[1]", "majority", ("m/2",)),
+        ("[0]", "judge", ("m/2",)),
+        ("[1]", "judge", ("m/2",)),
     ]
     assert not survey([["a"], ["b"], ["c"]], list[str], rules={"": MustAgree()}).contests()
 

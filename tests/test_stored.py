@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr, computed_field, field_validator
 
-from ensemble_parse import ConfigurationError, Ensemble, Judge, Processor, ProviderError, Refused, Result, Truncated
+from ensemble_parse import (
+    ConfigurationError,
+    Decision,
+    Ensemble,
+    Judge,
+    Processor,
+    ProviderError,
+    Refused,
+    Result,
+    Truncated,
+    consensus,
+)
 from ensemble_parse.testing import ScriptedClient
 
 
@@ -81,3 +94,97 @@ def test_examples_must_validate_as_they_are_written() -> None:
     bill = Bill.model_validate(ACME)
     with pytest.raises(ConfigurationError, match="one alias for both"):
         Ensemble(["a/1"], client=client, examples=[("text", bill)]).parse_sync("Go", Bill)
+
+
+class Computed(BaseModel):
+    """A field that is no input."""
+
+    model_config = ConfigDict(extra="forbid")
+    a: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def b(self) -> int:
+        """One more."""
+        return self.a + 1
+
+
+class Aliased(BaseModel):
+    """Names that differ on the way in and out, and two that are swapped."""
+
+    n: int = Field(default=5, validation_alias="in", serialization_alias="out")
+    a: int = Field(alias="b")
+    b: int = Field(alias="a")
+
+
+class Inside(BaseModel):
+    """A text of JSON that is read."""
+
+    values: Json[list[int]]
+
+
+class Secret(BaseModel):
+    """What is never dumped."""
+
+    token: SecretStr = SecretStr("")
+    hidden: int = Field(default=0, exclude=True)
+
+
+class Doubled(BaseModel):
+    """Another value each time it is validated."""
+
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def _double(cls, value: int) -> int:
+        return 2 * value
+
+
+@pytest.mark.parametrize(
+    ("type_", "said"),
+    [
+        (Computed, Computed(a=1)),
+        (Aliased, Aliased.model_validate({"in": 7, "a": 1, "b": 2})),
+        (Inside, Inside.model_validate({"values": "[1]"})),
+        (list[float], [float("inf"), -float("inf")]),
+        (dict[dt.date, set[int]], {dt.date(2020, 1, 1): {3, 1}}),
+    ],
+)
+def test_what_json_can_hold_comes_back_equal(type_: Any, said: Any) -> None:
+    """Names, computed fields and texts of JSON are no obstacle to a decision or a result."""
+    decision = consensus([said, said], response_format=type_)
+    again = Decision.from_dict(json.loads(json.dumps(decision.to_dict())), type_)
+    assert again == decision
+    assert again.output == said
+
+
+@pytest.mark.parametrize(
+    ("type_", "said"),
+    [
+        (Secret, Secret(token=SecretStr("hush"))),
+        (Secret, Secret(hidden=3)),
+        (Doubled, Doubled(n=1)),
+        (dict[tuple[int, int], int], {(1, 2): 3}),
+        (str | bytes, b"a"),
+        (str | dt.date, dt.date(2020, 1, 1)),
+        (bytes, b"\xff"),
+        (Any, [float("inf")]),
+    ],
+)
+def test_what_json_cannot_hold_is_never_read_as_something_else(type_: Any, said: Any) -> None:
+    """It is written for people to read, without a secret, and refused where it would come back changed."""
+    decision = consensus([said, said], response_format=type_)
+    text = json.dumps(decision.to_dict())
+    assert "hush" not in text
+    with pytest.raises(ConfigurationError, match="JSON could not hold"):
+        Decision.from_dict(json.loads(text), type_)
+
+
+def test_a_result_that_json_cannot_hold_says_so() -> None:
+    """One candidate is enough; the rest of the record can still be read as JSON."""
+    client = ScriptedClient({"a/1": [{"n": 1}], "b/2": [{"n": 2}]})
+    data = Ensemble(["a/1", "b/2"], client=client).run_sync("Go", Doubled).to_dict()
+    assert [each["output"] for each in data["candidates"]] == [{"n": 2}, {"n": 4}]
+    with pytest.raises(ConfigurationError, match="a stored result"):
+        Result.from_dict(data, Doubled)

@@ -132,17 +132,34 @@ class ResponseFormat(Generic[T]):
     def data(self, value: T) -> Any:
         """Dump a value as JSON-like data, with the names that fields have in Python."""
         # ``round_trip``: what is computed is not said, and what is stored must validate again.
-        return self.adapter.dump_python(
-            value, mode="json", by_alias=False, round_trip=True, warnings=False, fallback=repr
-        )
+        try:
+            return self.adapter.dump_python(
+                value, mode="json", by_alias=False, round_trip=True, warnings=False, fallback=repr
+            )
+        except ValueError:  # bytes that are no text
+            return to_jsonable_python(value, by_alias=False, bytes_mode="base64", serialize_unknown=True)
+
+    def read(self, data: object) -> T:
+        """Validate what ``data`` dumped.
+
+        Raises:
+            ValidationError: it does not validate.
+        """
+        try:
+            return self.adapter.validate_json(_json(data), by_alias=False, by_name=True)
+        except ValidationError:
+            return self.coerce(data)
 
     def text(self, value: T, reasoning: str | None = None) -> str:
         """Write a value as the model should have: one line of JSON, in the schema's order, wrapped as on the wire."""
+        try:
+            answer = self.adapter.dump_python(
+                value, mode="json", by_alias=True, round_trip=True, warnings=False, fallback=repr
+            )
+        except ValueError:  # bytes that are no text
+            answer = to_jsonable_python(value, by_alias=True, bytes_mode="base64", serialize_unknown=True)
         if self.wrapper is None:
-            return self.adapter.dump_json(value, by_alias=True, round_trip=True, warnings=False, fallback=repr).decode()
-        answer = self.adapter.dump_python(
-            value, mode="json", by_alias=True, round_trip=True, warnings=False, fallback=repr
-        )
+            return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})
 
 

@@ -278,7 +278,7 @@ class Verdict:
     margin: float = 0.0
     lost: float = 0.0
     similarity: float | None = None
-    said: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    said: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     missing: bool = False
 
 
@@ -296,8 +296,10 @@ class Decision(Generic[T_co]):
         seed: what the order was shuffled with in which the judge saw the candidates, or ``None``.
         reasons: what makes the decision less than it should be.
         verdicts: how every path of the output was decided and stands among the candidates.
-        review: the paths that a person should look at: undecided, without a majority, repaired.
+        review: the paths that a person should look at: undecided, without a majority, repaired. Where it is undecided
+            which items a list has, the list stands for them.
         names: the candidates' names, in order.
+        response_format: what the output had to be.
     """
 
     output: T_co
@@ -310,6 +312,7 @@ class Decision(Generic[T_co]):
     verdicts: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
     review: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    response_format: Any = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Show the answer and what is doubtful about it; the verdicts are as long as the answer."""
@@ -318,6 +321,10 @@ class Decision(Generic[T_co]):
 
     def to_dict(self) -> dict[str, Any]:
         """Write everything as JSON-like data.
+
+        JSON cannot hold every answer: not a secret, a field that is never dumped, a date where a text may stand, or
+        what a validator makes anew each time. Such a one is written as near as can be, and not read again. What is no
+        number (NaN) is read again and, as ever, not equal to itself.
 
         Examples:
             >>> from ensemble_parse import Decision, consensus
@@ -338,7 +345,7 @@ class Decision(Generic[T_co]):
             response_format: the type of the output.
 
         Raises:
-            ConfigurationError: it was written by another version.
+            ConfigurationError: it was written by another version, or JSON could not hold its output.
             ValidationError: the output is none of this type.
         """
         from ensemble_parse._stored import decision_from_dict
@@ -452,7 +459,7 @@ class Result(Generic[T]):
         return Cost.of(self.attempts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Write everything as JSON-like data, answers as their type dumps them.
+        """Write everything as JSON-like data, answers as their type dumps them; see ``Decision.to_dict``.
 
         Examples:
             >>> from ensemble_parse import Ensemble, Result
@@ -480,7 +487,7 @@ class Result(Generic[T]):
             response_format: the type that was asked for.
 
         Raises:
-            ConfigurationError: it was written by another version.
+            ConfigurationError: it was written by another version, or JSON could not hold its answers.
             ValidationError: an answer in it is none of this type.
         """
         from ensemble_parse._stored import from_dict

@@ -12,6 +12,7 @@ from pydantic_core import from_json, to_json, to_jsonable_python
 
 from ensemble_parse import _errors
 from ensemble_parse._budget import Spending
+from ensemble_parse._consensus._values import class_of, same
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     ConfigurationError,
@@ -36,15 +37,18 @@ VERSION: Final = 1
 def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]:
     """Write a result as JSON-like data; answers as the response type dumps them."""
     decision = result.decision
+    output, exact = _written(result.output, format_)
+    candidates = [_candidate(each, format_) for each in result.candidates]
     at = next((i for i, each in enumerate(result.candidates) if each is decision.candidate), None)
     return {
         "version": VERSION,
         "name": result.name,
         "status": result.status,
-        "output": format_.data(result.output),
+        "output": output,
+        "exact": exact and all(exact for _, exact in candidates),
         "seconds": result.seconds,
         "decision": {**_told(decision), "candidate": at},
-        "candidates": [_candidate(each, format_) for each in result.candidates],
+        "candidates": [candidate for candidate, _ in candidates],
         "errors": [_error(error) for error in result.errors],
         "attempts": _plain(result.attempts),
         "reasons": _plain(result.reasons),
@@ -55,18 +59,17 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
     """Read what ``to_dict`` wrote.
 
     Raises:
-        ConfigurationError: it was written by another version.
+        ConfigurationError: it was written by another version, or JSON could not hold its answers.
         ValidationError: an answer is none of this response type.
     """
-    if data.get("version") != VERSION:
-        message = f"a stored result of version {data.get('version')!r}; this library reads version {VERSION}"
-        raise ConfigurationError(message)
+    _check(data, "result")
     format_ = response_format(type_)
     candidates: tuple[Candidate[Any], ...] = tuple(_read_candidate(each, format_) for each in data["candidates"])
     stored: dict[str, Any] = data["decision"]
     at: int | None = stored["candidate"]
-    output: Any = format_.coerce(data["output"]) if at is None else candidates[at].output
+    output: Any = format_.read(data["output"]) if at is None else candidates[at].output
     read: dict[str, Any] = {**_read(stored), "output": output, "candidate": None if at is None else candidates[at]}
+    read["response_format"] = format_
     decision: Decision[Any] = Decision(**read)
     return Result(
         output=decision.output,
@@ -83,12 +86,14 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
 
 def decision_to_dict(decision: Decision[Any]) -> dict[str, Any]:
     """Write a decision by itself as JSON-like data."""
-    chosen = decision.candidate
+    chosen, type_ = decision.candidate, decision.response_format
+    output, exact = _written(decision.output, response_format(class_of(decision.output) if type_ is None else type_))
     return {
         "version": VERSION,
-        "output": _data(decision.output),
+        "output": output,
+        "exact": exact,
         **_told(decision),
-        "candidate": None if chosen is None else {**_CANDIDATE(chosen), "output": _data(chosen.output)},
+        "candidate": None if chosen is None else {**_CANDIDATE(chosen), "output": output},
     }
 
 
@@ -96,19 +101,38 @@ def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
     """Read what ``decision_to_dict`` wrote.
 
     Raises:
-        ConfigurationError: it was written by another version.
+        ConfigurationError: it was written by another version, or JSON could not hold its output.
         ValidationError: the output is none of this type.
     """
-    if data.get("version") != VERSION:
-        message = f"a stored decision of version {data.get('version')!r}; this library reads version {VERSION}"
-        raise ConfigurationError(message)
+    _check(data, "decision")
     format_ = response_format(type_)
-    stored: dict[str, Any] = {name: value for name, value in data.items() if name != "version"}
-    output: Any = format_.coerce(stored["output"])
+    stored: dict[str, Any] = {name: value for name, value in data.items() if name not in ("version", "exact")}
+    output: Any = format_.read(stored["output"])
     chosen: dict[str, Any] | None = stored["candidate"]
     candidate: Candidate[Any] | None = None if chosen is None else Candidate(**{**chosen, "output": output})
-    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": candidate}
+    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": candidate, "response_format": format_}
     return Decision(**read)
+
+
+def _written(value: Any, format_: ResponseFormat[Any]) -> tuple[Any, bool]:
+    """Dump an answer, and say whether it comes back as it was: JSON has no secrets, and not every type."""
+    data = format_.data(value)
+    try:
+        return data, same(format_.read(data), value)
+    except Exception:  # noqa: BLE001 - a user's own validators
+        return data, False
+
+
+def _check(data: Mapping[str, Any], what: str) -> None:
+    if data.get("version") != VERSION:
+        message = f"a stored {what} of version {data.get('version')!r}; this library reads version {VERSION}"
+        raise ConfigurationError(message)
+    if not data.get("exact", True):
+        message = (
+            f"a stored {what} whose answers JSON could not hold, such as a secret, an excluded field or a date where a "
+            "text may stand: what would be read is not what was said. Keep such a one with pickle"
+        )
+        raise ConfigurationError(message)
 
 
 def _told(decision: Decision[Any]) -> dict[str, Any]:
@@ -134,10 +158,6 @@ def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _data(value: Any) -> Any:
-    return to_jsonable_python(value, by_alias=True, serialize_unknown=True)
-
-
 def _shallow(cls: type) -> Callable[[Any], dict[str, Any]]:
     names = tuple(field.name for field in dataclasses.fields(cls))
     values = operator.attrgetter(*names)
@@ -147,12 +167,13 @@ def _shallow(cls: type) -> Callable[[Any], dict[str, Any]]:
 _CANDIDATE: Final = _shallow(Candidate)
 
 
-def _candidate(each: Candidate[Any], format_: ResponseFormat[Any]) -> dict[str, Any]:
-    return {**_CANDIDATE(each), "output": format_.data(each.output)}
+def _candidate(each: Candidate[Any], format_: ResponseFormat[Any]) -> tuple[dict[str, Any], bool]:
+    output, exact = _written(each.output, format_)
+    return {**_CANDIDATE(each), "output": output}, exact
 
 
 def _read_candidate(each: Mapping[str, Any], format_: ResponseFormat[Any]) -> Candidate[Any]:
-    return Candidate(**{**each, "output": format_.coerce(each["output"])})
+    return Candidate(**{**each, "output": format_.read(each["output"])})
 
 
 def _plain(told: Any) -> Any:
@@ -227,7 +248,7 @@ def error_to_dict(error: EnsembleError, format_: ResponseFormat[Any]) -> dict[st
     if isinstance(error, DegradedResult):
         told["result"] = to_dict(error.result, format_)
     elif isinstance(error, DecisionError):
-        told["candidates"] = [_candidate(each, format_) for each in error.candidates]
+        told["candidates"] = [_candidate(each, format_)[0] for each in error.candidates]
     return told
 
 

@@ -169,7 +169,7 @@ class _Run:
         if document.problem:
             return self._over(document, error=document.problem)
         stored = self._journal.find(document.id, document.digest()) if self._journal else None
-        if stored is None:
+        if stored is None or not stored.get("exact", True):  # JSON could not hold what was said
             return None
         try:
             result = Result.from_dict(stored, self._format)

@@ -2,9 +2,11 @@
 
 In the order of reading: ``_node`` (what a type looks like), ``_values`` (when two values are the same), ``_rules`` and
 ``_paths`` (what a type's author says about it), ``_annotations``, ``_unions``, ``_records`` and ``_shape`` (from a type
-to its nodes), ``_vote`` (one ballot), ``_similarity`` and ``_align`` (which items of lists are the same), ``_polls``
-and ``_merge`` (the survey of what is said), ``_cohere`` (one valid object), ``_verdicts`` (who said what),
-``_contests`` (what is disputed), ``_settled`` (what nobody can change any more), ``_survey`` (all of it).
+to its nodes), ``_nearness`` (what is the same but for a little), ``_numbers`` and ``_combined`` (what rules make of
+values), ``_vote`` (one ballot), ``_similarity`` and ``_align`` (which items of lists are the same), ``_polls`` and
+``_merge`` (the survey of what is said), ``_search`` and ``_cohere`` (one valid object), ``_rows`` and ``_verdicts``
+(who said what), ``_contests`` (what is disputed), ``_settled`` (what nobody can change any more) and ``_survey`` (all
+of it).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ensemble_parse._models import Candidate, Decision, R
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ensemble_parse._format import ResponseFormat
     from ensemble_parse._rules import FieldRule
 
 __all__ = ["Answer", "Contest", "Place", "Survey", "account", "consensus", "medoid", "shape"]
@@ -104,12 +107,22 @@ def consensus(
     for at, said in enumerate(candidates):
         name = names[at] if names else None
         try:
-            output: Any = said if _is_candidate(said) or format_ is None else format_.coerce(said)
+            output: Any = said if format_ is None else _checked(said, format_)
         except ValidationError as error:
             error.add_note(f"in {name or f'candidate {at + 1}'}")
             raise
         told.append(_candidate(output, at, name, weights[at] if weights is not None else None))
     return Survey(told, format_.type if format_ else None, rules).decide()
+
+
+def _checked(said: Any, format_: ResponseFormat[Any]) -> Any:
+    from dataclasses import replace
+
+    if not _is_candidate(said):
+        return format_.coerce(said)
+    output = format_.coerce(said.output)
+    # What is of the type already was validated once, and a validator may make something else of it now.
+    return said if class_of(output) is class_of(said.output) else replace(said, output=output)
 
 
 def _candidate(said: object, at: int, name: str | None, weight: float | None) -> Candidate[Any]:

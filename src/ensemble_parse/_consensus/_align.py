@@ -113,7 +113,7 @@ def _by_likeness(
     partial: list[Slot],
     bonus: float,
 ) -> list[Slot]:
-    from ensemble_parse._consensus._similarity import distances, matrix, paired
+    from ensemble_parse._consensus._similarity import distances, matrix, overlaps, paired
 
     weights = _telling(keys) if isinstance(node.item, Record) else None
     support = {voter: panel.weight(v for slot in partial if voter in slot for v in slot) for voter in lists}
@@ -131,10 +131,7 @@ def _by_likeness(
                 # Of a value without parts its place says nothing: "5" and "-5" would be one.
                 likeness += SAME_PLACE / (1 + distances(_places(panel, mine), _places(panel, open_)))
             likeness += bonus
-            for i, slot in enumerate(mine):
-                for j, other in enumerate(open_):
-                    if not slot.keys().isdisjoint(other):
-                        likeness[i, j] = 0.0
+            likeness[overlaps(mine, open_)] = 0.0
             for i, j in paired(likeness):
                 if likeness[i, j] >= ALIKE:
                     open_[j].update(mine[i])

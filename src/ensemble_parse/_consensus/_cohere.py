@@ -7,23 +7,24 @@ valid as it is, bounds that search and ends it.
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from typing import TYPE_CHECKING, Any, Final, cast
+import copy
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, cast
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._data import text_of
 from ensemble_parse._consensus._merge import survey
 from ensemble_parse._consensus._node import Collected
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Parts, Shared
+from ensemble_parse._consensus._search import combinations, lost, named
+from ensemble_parse._errors import DecisionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ensemble_parse._consensus._polls import Place, Poll
+    from ensemble_parse._consensus._polls import Member, Place, Poll
     from ensemble_parse._consensus._vote import Panel
-
-TRIALS: Final = 400
-"""How many combinations are tried before the nearest whole candidate is taken."""
 
 
 class Refused(Exception):
@@ -51,8 +52,16 @@ class Outcome:
         self._trial = trial
 
     def chosen(self, ballot: Ballot) -> int:
-        """Say which option of a ballot stands."""
-        return self.choices.get(ballot.place, 0)
+        """Say which option of a ballot stands.
+
+        Raises:
+            DecisionError: the choice is none of them.
+        """
+        chosen: Any = self.choices.get(ballot.place, 0)  # an arbiter's own
+        if not (isinstance(chosen, int) and 0 <= chosen < len(ballot.options)):
+            message = f"choice {chosen!r}: there are {len(ballot.options)} answers, numbered from 0"
+            raise DecisionError(message)
+        return int(chosen)
 
     def value(self, poll: Poll) -> Any:
         """Make the value.
@@ -76,13 +85,62 @@ class Outcome:
         """Whether an item is one."""
         return presence is None or bool(presence.options[self.chosen(presence)].value)
 
+    def members(self, poll: Members, path: str) -> dict[str, Member]:
+        """Take the items that are in, by their paths and in the order of them."""
+        inside = [each for each in poll.members if self.inside(each.presence)]
+        if poll.node.kind == "set":
+            inside.sort(key=lambda each: text_of(self.value(each.poll)))
+        return {
+            join(path, at) if each.name is values.MISSING else entry(path, each.name): each
+            for at, each in enumerate(inside)
+        }
+
     def _members(self, poll: Members) -> Any:
         inside = [each for each in poll.members if self.inside(each.presence)]
+        like = poll.values[0]
         if not isinstance(poll.node, Collected):
-            return {each.step: self.value(each.poll) for each in inside}
+            made = {each.name: self.value(each.poll) for each in inside}
+            if type(like) is dict or not isinstance(like, dict):
+                return made
+            same = copy.copy(cast("dict[Any, Any]", like))  # an OrderedDict, a Counter, a defaultdict with its factory
+            same.clear()
+            same.update(made)
+            return same
         items = [self.value(each.poll) for each in inside]
-        kind = cast("Any", type(poll.values[0]))
+        self._part(poll, inside, items)
+        kind = cast("Any", type(like))
+        if isinstance(like, deque):
+            return kind(items, like.maxlen)
         return items if kind is list else kind(items)
+
+    def _part(self, poll: Members, inside: Sequence[Member], items: list[Any]) -> None:
+        """Take a candidate's own item where a blend of several is an item that is there already."""
+        blends = [
+            (at, member.poll)
+            for at, member in enumerate(inside)
+            if isinstance(member.poll, Parts) and not any(items[at] is said for said, _ in member.poll.rows)
+        ]
+        if not blends or poll.node.kind == "set":
+            return
+        key = poll.node.item.key
+        count = Counter(map(key, items))
+        if all(count[key(items[at])] == 1 for at, _ in blends):
+            return
+        said = [Counter(map(key, each)) for each in poll.values]
+        for at, parts in blends:
+            blend = key(items[at])
+            if count[blend] <= max(each[blend] for each in said):
+                continue
+            rows = sorted(zip(parts.voters, parts.rows, strict=True), key=lambda each: self.panel.ranks[each[0]])
+            for _, (own, _) in rows:
+                other = key(own)
+                if count[other] < max(each[other] for each in said):
+                    count[blend] -= 1
+                    count[other] += 1
+                    items[at] = own
+                    if not self._trial:
+                        self._take(parts, own)
+                    break
 
     def _record(self, poll: Parts) -> Any:
         if poll.place in self._taken:
@@ -145,7 +203,7 @@ class Outcome:
 
     def _repaired(self, poll: Parts, error: Exception) -> Any:
         nearest, bound = self._nearest(poll)
-        for changed in _combinations(poll, self, _named(error), bound):
+        for changed in combinations(poll, self, named(error), bound):
             trial = Outcome(self.panel, self.choices | changed, trial=True)
             trial._taken = self._taken
             try:
@@ -155,14 +213,18 @@ class Outcome:
             self.choices |= changed
             self.repaired |= changed.keys()
             return self.value(poll)
+        self._take(poll, nearest)
+        return nearest
+
+    def _take(self, poll: Parts, whole: Any) -> None:
+        """Let one candidate's object stand for a blend."""
         # Whatever was chosen further down belongs to a blend that does not stand.
         below = len(poll.place)
         for place in [place for place in self.standing if place[:below] == poll.place]:
             del self.standing[place]
-        self._stand(poll, nearest)
-        self._taken[poll.place] = nearest
+        self._stand(poll, whole)
+        self._taken[poll.place] = whole
         self.repaired.add(poll.place)
-        return nearest
 
     def _nearest(self, poll: Parts) -> tuple[Any, float]:
         """Find the whole candidate that loses the least support."""
@@ -190,75 +252,3 @@ class Outcome:
 
 def _alike(keys: Sequence[values.Key], left: Iterable[Any], right: Iterable[Any]) -> bool:
     return all(values.same(a, b) or key(a) == key(b) for key, a, b in zip(keys, left, right, strict=True))
-
-
-def lost(ballot: Ballot, option: int) -> float:
-    """Say how much less weight an option has than the one with the most."""
-    best = max(each.weight for each in ballot.options)
-    return best - (ballot.options[option].weight if option >= 0 else 0.0)
-
-
-def ballots(poll: Poll, outcome: Outcome) -> Iterator[Ballot]:  # noqa: C901 - a case for each kind of poll
-    """Yield the questions on which the value depends as it stands, each once."""
-    if isinstance(poll, Ballot):
-        yield poll
-    elif isinstance(poll, Shared):
-        if poll.at == 0:
-            yield poll.ballot
-    elif isinstance(poll, Fork):
-        yield poll.ballot
-        yield from ballots(poll.branches[outcome.chosen(poll.ballot)], outcome)
-    elif isinstance(poll, Members):
-        for each in poll.members:
-            if each.presence is not None:
-                yield each.presence
-            if outcome.inside(each.presence):
-                yield from ballots(each.poll, outcome)
-    elif isinstance(poll, Parts):
-        for part in poll.parts.values():
-            yield from ballots(part, outcome)
-
-
-def _combinations(poll: Parts, outcome: Outcome, named: set[str], bound: float) -> Iterator[dict[Place, int]]:
-    """Yield other combinations of what was voted, the least support lost first, up to a loss of less than the bound.
-
-    Of equal losses those come first that change only what the validator named.
-    """
-    panel = outcome.panel
-    depth = len(poll.place)
-    open_: list[tuple[Place, int, float, list[tuple[float, int]]]] = []
-    for ballot in ballots(poll, outcome):
-        start = outcome.chosen(ballot)
-        others = [(panel.share(lost(ballot, i)), i) for i in range(len(ballot.options)) if i != start]
-        name = str(ballot.place[depth]) if len(ballot.place) > depth else ""
-        foreign = 0 if not named or name in named else 1
-        if others:
-            open_.append((ballot.place, foreign, panel.share(lost(ballot, start)), sorted(others)))
-    count = itertools.count()
-    queue: list[tuple[float, int, int, tuple[tuple[int, int], ...]]] = []
-
-    def push(state: tuple[tuple[int, int], ...]) -> None:
-        loss = sum(open_[at][3][i][0] - open_[at][2] for at, i in state)
-        if round(loss, 9) < bound:
-            heapq.heappush(queue, (round(loss, 9), sum(open_[at][1] for at, _ in state), next(count), state))
-
-    for at in range(len(open_)):
-        push(((at, 0),))
-    for _ in range(TRIALS):
-        if not queue:
-            return
-        *_, state = heapq.heappop(queue)
-        yield {open_[at][0]: open_[at][3][i][1] for at, i in state}
-        at, i = state[-1]
-        if i + 1 < len(open_[at][3]):
-            push((*state[:-1], (at, i + 1)))
-        for further in range(at + 1, len(open_)):
-            push((*state, (further, 0)))
-
-
-def _named(error: Exception) -> set[str]:
-    from pydantic_core import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return set()
-    return {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False) if each["loc"]}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._numbers import mean, median
 from ensemble_parse._consensus._rules import Own
 from ensemble_parse._consensus._vote import tied, vote
 from ensemble_parse._rules import Ignore, Mean, Median
@@ -43,7 +42,7 @@ def combined(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any
         kinds = by_kind(node, panel, voters, said)
         if values.is_number(kinds[0].value):
             numbers = [pair for pair in zip(said, weights, strict=True) if values.is_number(pair[0])]
-            value = _median(numbers) if isinstance(combine, Median) else _mean(numbers)
+            value = median(numbers) if isinstance(combine, Median) else mean(numbers)
             return Made(value, "undecided" if tied(panel, kinds) else "rule")
     return None
 
@@ -55,24 +54,3 @@ def by_kind(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any]
         return True if values.is_number(value) else (node.key(value),)
 
     return vote(panel, voters, said, kind)
-
-
-def _median(numbers: list[tuple[Any, float]]) -> Any:
-    numbers = sorted(numbers, key=lambda each: each[0])
-    half, below = sum(weight for _, weight in numbers) / 2, 0.0
-    for at, (value, weight) in enumerate(numbers):
-        below += weight
-        if abs(below - half) <= values.REL * half and not isinstance(value, int):
-            return statistics.mean((value, numbers[at + 1][0]))
-        if below >= half * (1 - values.REL):
-            return value
-    return numbers[-1][0]
-
-
-def _mean(numbers: list[tuple[Any, float]]) -> Any:
-    total = sum(weight for _, weight in numbers)
-    if any(isinstance(value, Decimal) for value, _ in numbers):
-        mean: Any = sum(Decimal(value) * Decimal(str(weight)) for value, weight in numbers) / Decimal(str(total))
-    else:
-        mean = sum(value * weight for value, weight in numbers) / total
-    return round(mean) if all(isinstance(value, int) for value, _ in numbers) else mean

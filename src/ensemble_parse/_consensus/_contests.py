@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ensemble_parse._consensus._data import data
 from ensemble_parse._consensus._node import Table
-from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Shared
 from ensemble_parse._rules import AskJudge, MustAgree
 
@@ -78,16 +78,14 @@ def questions(poll: Poll, outcome: Outcome, path: str = "", description: str | N
         yield from questions(poll.branches[outcome.chosen(poll.ballot)], outcome, path, description)
     elif isinstance(poll, Members):
         yield Question(path, poll, description=description)
-        at = 0
+        paths = {id(member): below for below, member in outcome.members(poll, path).items()}
         for member in poll.members:
-            inside = outcome.inside(member.presence)
             bare = isinstance(poll.node, Table) and poll.node.bare
-            below = join(path, at if member.step is None else str(member.step)) if inside or bare else path
+            below = paths.get(id(member), entry(path, member.name) if bare else path)
             if member.presence is not None:
                 yield Question(below, member.presence, "item", description, member.poll)
-            if inside:
+            if id(member) in paths:
                 yield from questions(member.poll, outcome, below, description)
-                at += 1
     else:
         for name, each in poll.parts.items():
             part = poll.node.parts[name]

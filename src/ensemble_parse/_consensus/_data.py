@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_jsonable_python
 
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
-from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 def by_text(items: Any) -> list[Any]:
     """Order the members of a set, whose own order changes from one run to the next."""
-    return sorted(items, key=lambda each: (type(each).__name__, repr(each)))
+    return sorted(items, key=text_of)
+
+
+def text_of(item: object) -> tuple[str, str]:
+    """Say by what a member of a set is put in order."""
+    return type(item).__name__, repr(item)
 
 
 def data(value: Any) -> Any:
@@ -29,7 +34,14 @@ def data(value: Any) -> Any:
         value = by_text(value)
     elif value is MISSING:
         value = None
-    return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
+    try:
+        return to_jsonable_python(value, by_alias=False, serialize_unknown=True)
+    except ValueError:  # bytes that are no text
+        pass
+    try:
+        return to_jsonable_python(value, by_alias=False, serialize_unknown=True, bytes_mode="base64")
+    except ValueError:  # deeper than pydantic goes
+        return repr(value)
 
 
 def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Node, Any]]:  # noqa: C901 - each kind of node
@@ -50,4 +62,4 @@ def leaves(node: Node, value: Any, path: str) -> Iterator[tuple[str, Node, Any]]
         if not node.bare:
             yield path, node, value
         for name, each in value.items():
-            yield from leaves(node.item, each, join(path, str(name)))
+            yield from leaves(node.item, each, entry(path, name))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import align, in_order
 from ensemble_parse._consensus._combined import by_kind, combined
 from ensemble_parse._consensus._data import by_text
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, equal, only_record
+from ensemble_parse._consensus._nearness import near as are_near
+from ensemble_parse._consensus._nearness import near_in, near_in_all
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key, only_record
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
+from ensemble_parse._consensus._shape import by_class
 from ensemble_parse._consensus._vote import Option, Panel, ranked, tied, vote
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Ignore, Mean, Median, MustAgree
 
@@ -18,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ensemble_parse._consensus._align import Slot
+    from ensemble_parse._consensus._nearness import Near
     from ensemble_parse._consensus._polls import Place, Poll, Standing
 
 LONG: Final = 60
 """Texts longer than this are prose: on recorded answers only a quarter of them are repeated verbatim by all."""
+
+DEEP: Final = 48
+"""What lies deeper than so many fields and items is voted upon as one: no document does, and Python's stack ends."""
 
 SEVERAL: Final = 3
 """With so many different records most of a list would be made up, if a list of the first alone were complete."""
@@ -44,10 +52,15 @@ class Asked:
     place: Place
 
     def ballot(
-        self, node: Node, options: Sequence[Option], standing: Standing, likeness: float | None = None
+        self,
+        node: Node,
+        options: Sequence[Option],
+        standing: Standing,
+        likeness: float | None = None,
+        near: Near | None = None,
     ) -> Ballot:
         """Put it as a question."""
-        return Ballot(node, self.place, self.voters, self.said, options, standing, likeness)
+        return Ballot(node, self.place, self.voters, self.said, options, standing, likeness, near)
 
 
 def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any], place: Place = ()) -> Poll:
@@ -64,10 +77,11 @@ def survey(node: Node, panel: Panel, voters: Sequence[int], said: Sequence[Any],
     if len(voters) == 1:
         return Agreed(node, voters, said[0])
     asked = Asked(panel, voters, said, place)
-    if isinstance(node, Leaf) or node.whole:
+    if isinstance(node, Leaf) or node.whole or len(place) > DEEP:
         return _leaf(node, asked)
     if isinstance(node, Record):
-        return _parts(node, asked)
+        open_ = by_class(node, said)
+        return _fork(open_, asked) if open_ else _parts(node, asked)
     if isinstance(node, Collected):
         return _items(node, asked)
     if isinstance(node, Table):
@@ -80,8 +94,8 @@ def _leaf(node: Node, asked: Asked) -> Poll:
     first = asked.said[0]
     if all([values.same(each, first) for each in asked.said]):  # noqa: C419 - most places end here, and a list is faster
         return Agreed(node, asked.voters, first)
-    near = node.near if isinstance(node, Leaf) else None
-    options = vote(asked.panel, asked.voters, asked.said, node.key, near)
+    near = near_in(node)
+    options = vote(asked.panel, asked.voters, asked.said, node.key, near and partial(near, are_near))
     dissent, combine = node.rules.get("dissent"), node.rules.get("combine")
     if asked.panel.given is None:
         made = combined(node, asked.panel, asked.voters, asked.said)
@@ -95,7 +109,7 @@ def _leaf(node: Node, asked: Asked) -> Poll:
     if node.kind == "text" and len(options) == len(asked.voters) and min(map(_length, asked.said)) > LONG:
         standing: Standing = "undecided" if isinstance(dissent, MustAgree) else "similarity"
         return asked.ballot(node, options, standing, _likeness(options))
-    return asked.ballot(node, options, _standing(node, asked, options))
+    return asked.ballot(node, options, _standing(node, asked, options), near=near)
 
 
 def _first(node: Node, value: Any, options: Sequence[Option]) -> list[Option]:
@@ -148,7 +162,7 @@ def _parts(node: Record, asked: Asked) -> Poll:
     given = [node.given(each) for each in said]
     parts: dict[str | int, Poll] = {}
     for (name, part), column in zip(node.parts.items(), columns, strict=True):
-        if part.fresh and not any(names is None or name in names for names in given):
+        if (part.fresh and not any(names is None or name in names for names in given)) or part.anew(column):
             parts[name] = Agreed(part.node, voters, column[0])
         else:
             parts[name] = survey(part.node, panel, voters, column, (*place, name))
@@ -169,18 +183,19 @@ def _share(
     at = [order.index(name) for name in names]
     nodes = [node.parts[name].node for name in names]
     one = replace(asked, said=[tuple([row[i] for i in at]) for row in rows], place=(*asked.place, names))
+    near = near_in_all([node.parts[name].node for name in names])
     options = vote(
         one.panel,
         one.voters,
         one.said,
         lambda group: tuple([each.key(said) for each, said in zip(nodes, group, strict=True)]),
-        lambda left, right: all(map(equal, nodes, left, right)),
+        near and partial(near, are_near),
     )
     for kind in (AskJudge, MustAgree):
         told = [each.rules["dissent"] for each in nodes if isinstance(each.rules.get("dissent"), kind)]
         if told:
             node = replace(node, rules={**node.rules, "dissent": told[0]})
-    ballot = one.ballot(node, options, _standing(node, one, options))
+    ballot = one.ballot(node, options, _standing(node, one, options), near=near)
     for i, name in enumerate(names):
         parts[name] = Shared(nodes[i], ballot, i)
 
@@ -197,7 +212,7 @@ def _items(node: Collected, asked: Asked) -> Poll:
         having = tuple(sorted(slot))
         here = [where[voter][slot[voter]] for voter in having]
         below = (*place, at)
-        alike = all([values.spelled_alike(here[0], each) for each in here[1:]])  # noqa: C419 - as above
+        alike = all([values.same(here[0], each) for each in here[1:]])  # noqa: C419 - as above
         poll = Agreed(node.item, having, here[0]) if alike else survey(node.item, panel, having, here, below)
         members.append(Member(having, poll, _presence(node, asked, having, below, stopped)))
     if _settled(members) and all(set(slot.values()) == {at} for at, slot in enumerate(slots)):
@@ -209,9 +224,9 @@ def _items(node: Collected, asked: Asked) -> Poll:
 def _entries(node: Table, asked: Asked) -> Poll:
     panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
     found: dict[Any, dict[int, Any]] = {}
-    for voter, each in zip(voters, said, strict=True):
-        for name in each:
-            found.setdefault(node.name.key(name), {}).setdefault(voter, name)
+    for voter, keyed in zip(voters, by_key(node, said), strict=True):
+        for key, name in keyed.items():
+            found.setdefault(key, {})[voter] = name
     where = dict(zip(voters, said, strict=True))
     members: list[Member] = []
     for key, names in found.items():
@@ -219,7 +234,7 @@ def _entries(node: Table, asked: Asked) -> Poll:
         poll = survey(node.item, panel, having, [where[voter][names[voter]] for voter in having], below)
         spelled = vote(panel, having, [names[voter] for voter in having], lambda _: None)[0].value
         members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
-    if _settled(members) and all(each.step in said[0] for each in members):
+    if _settled(members) and all(each.name in said[0] for each in members):
         return Agreed(node, voters, said[0])
     return _whole(node, asked, members) or Members(node, place, voters, said, members, {})
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ensemble_parse._consensus._values import MISSING, Key, anything
+from ensemble_parse._consensus._values import MISSING, Key, anything, exact
 from ensemble_parse._rules import Ignore, Rule, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
     from ensemble_parse._rules import FieldRule, Kind, RuleKind
 
@@ -57,13 +58,22 @@ class Part:
         step: how its path goes on from the record's.
         node: what it is.
         fresh: whether its default is made anew for each object, so that two defaults are no dissent.
+        factory: makes its default, where an object does not know what it was given.
         description: what its author says it is.
     """
 
     step: Step
     node: Node
     fresh: bool = False
+    factory: Callable[[], Any] | None = None
     description: str | None = None
+
+    def anew(self, said: Sequence[Any]) -> bool:
+        """Whether these are defaults made anew for each object: each is another, and so are any two that are made."""
+        key = self.node.key
+        if self.factory is None or len({*map(key, said)}) < len(said):
+            return False
+        return key(self.factory()) != key(self.factory())
 
 
 @dataclass(slots=True, eq=False, repr=False, kw_only=True)
@@ -74,6 +84,7 @@ class Record(Node):
         parts: by name.
         read: the parts' values, in order.
         make: an object out of the parts' values by name, validated; raises whatever its validators do.
+        validates: whether ``make`` does.
         given: the names of the parts that an object was given, where it knows; the others have their defaults.
         together: names of parts that are decided as one.
     """
@@ -81,6 +92,7 @@ class Record(Node):
     parts: dict[str | int, Part] = field(default_factory=dict["str | int", Part])
     read: Callable[[Any], Sequence[Any]] = list
     make: Callable[[Mapping[Any, Any]], Any] = dict
+    validates: bool = True
     given: Callable[[Any], set[str] | None] = lambda _: None
     together: tuple[tuple[str, ...], ...] = ()
     kind: Kind = "record"
@@ -148,6 +160,19 @@ def record_key(node: Record) -> Callable[[Any], Hashable]:
         return tuple([each(said) if each else None for each, said in zip(counted, read(value), strict=True)])
 
     return key
+
+
+def by_key(node: Table, tables: Iterable[Mapping[Any, Any]]) -> list[dict[Hashable, Any]]:
+    """Key the names of several dicts; where one dict has two that are the same, those are taken exactly as they are."""
+    tables = list(tables)
+    keyed: list[dict[Hashable, Any]] = [{node.name.key(name): name for name in each} for each in tables]
+    if all(len(names) == len(table) for names, table in zip(keyed, tables, strict=True)):
+        return keyed
+    counted = [Counter(map(node.name.key, each)) for each in tables]
+    twice = {key for each in counted for key, times in each.items() if times > 1}
+    return [
+        {(exact(name), key) if (key := node.name.key(name)) in twice else key: name for name in each} for each in tables
+    ]
 
 
 def only_record(node: Collected, items: Collection[Any]) -> bool:

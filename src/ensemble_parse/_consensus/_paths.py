@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import enum
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,13 @@ def join(path: str, step: Step) -> str:
     if not _PLAIN.fullmatch(step):
         return f"{path}[{json.dumps(step, ensure_ascii=False)}]"
     return f"{path}.{step}" if path else step
+
+
+def entry(path: str, key: object) -> str:
+    """Go on to one entry of a dict: keys that are no texts stand without quotes, so that ``1`` is not ``"1"``."""
+    if isinstance(key, str) and not isinstance(key, enum.Enum):
+        return join(path, key)
+    return f"{path}[{key}]"
 
 
 class PathRules:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ensemble_parse._consensus._node import Collected
+from ensemble_parse._consensus._values import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ensemble_parse._consensus._node import Node, Record, Step, Table, Union
+    from ensemble_parse._consensus._nearness import Near
+    from ensemble_parse._consensus._node import Node, Record, Table, Union
     from ensemble_parse._consensus._vote import Option
 
 Place: TypeAlias = "tuple[object, ...]"
@@ -46,6 +48,7 @@ class Ballot:
         options: what is said, the winner first.
         standing: how the winner won.
         likeness: for long texts, how alike the others are to the winner's on average, from 0 to 1.
+        near: compares two of the values part by part; ``None``: then they are equal or differ.
     """
 
     node: Node
@@ -55,6 +58,7 @@ class Ballot:
     options: Sequence[Option]
     standing: Standing
     likeness: float | None = None
+    near: Near | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +100,13 @@ class Member:
         voters: who has it.
         poll: what it is.
         presence: whether it is one at all, ``True`` or ``False``; ``None`` where all have it.
-        step: its key, for a dict.
+        name: its key in a dict; ``MISSING`` for an item of a list or set.
     """
 
     voters: tuple[int, ...]
     poll: Poll
     presence: Ballot | None
-    step: Step = None
+    name: Any = MISSING
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,20 +37,22 @@ def record_of(compiler: Compiler, node: Record, path: str, paths: PathRules | No
     elif origin is tuple:
         for at, each in enumerate(typing.get_args(node.type)):
             _part(compiler, node, at, each, path, paths, step=at)
-        node.make = _in_order(tuple)
+        node.make, node.validates = _in_order(tuple), False
     elif dataclasses.is_dataclass(origin):
         hints = _hints(node.type)
         for each in dataclasses.fields(origin):
             if each.init:
-                _part(compiler, node, each.name, hints[each.name], path, paths)
+                part = _part(compiler, node, each.name, hints[each.name], path, paths)
+                part.factory = each.default_factory if callable(each.default_factory) else None
         node.read, node.make = _attributes(node), validated(node.type)
+        _open(compiler, node, path, vars)
     elif typing_extensions.is_typeddict(origin):
         _typed_dict(compiler, node, path, paths)
     else:
         hints = _hints(node.type)
         for at, name in enumerate(origin._fields):  # the public name of it, in spite of the underscore
             _part(compiler, node, name, hints.get(name, Any), path, paths, step=name if hints else at)
-        node.make = _in_order(origin._make)
+        node.make, node.validates = _in_order(origin._make), False
     node.key = record_key(node)
     _groups(node, origin, path)
 
@@ -65,18 +67,9 @@ def _model(compiler: Compiler, node: Record, path: str, paths: PathRules | None)
         type_: Any = typing.Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
         part = _part(compiler, node, name, type_, path, paths, transparent=issubclass(cls, RootModel))
         part.fresh, part.description = (info.default_factory is not None, info.description)
+    node.read, node.make = _attributes(node), lambda parts: _make_model(cls, parts)
     if cls.model_config.get("extra") == "allow":
-        # Undeclared, so keyed by what they are, and a path of the mapping may name any of them.
-        name = compiler.node(str, path=path)
-        node.parts[EXTRA] = Part(step=None, node=compiler.node(dict[str, Any], path=path))
-        table = node.parts[EXTRA].node
-        assert isinstance(table, Table)  # noqa: S101 - compiled from a dict
-        table.name, table.bare = name, True
-        names = [each for each in node.parts if each != EXTRA]
-        node.read = lambda value: [*(getattr(value, str(each)) for each in names), value.__pydantic_extra__ or {}]
-    else:
-        node.read = _attributes(node)
-    node.make = lambda parts: _make_model(cls, parts)
+        _extra(compiler, node, path, lambda value: value.__pydantic_extra__ or {})
     node.given = lambda value: value.model_fields_set
 
 
@@ -85,8 +78,35 @@ def _make_model(cls: Any, parts: Mapping[str, Any]) -> Any:
 
     if issubclass(cls, RootModel):
         return cast("Any", cls.model_validate(parts["root"]))
-    data = {name: value for name, value in parts.items() if name != EXTRA} | parts.get(EXTRA, {})
-    return cls.model_validate(data, by_alias=False, by_name=True)
+    own = {name: value for name, value in parts.items() if name != EXTRA}
+    extra: Mapping[str, Any] = parts.get(EXTRA, {})
+    made = cls.model_validate({**extra, **own}, by_alias=False, by_name=True)
+    for name in own.keys() & extra.keys():  # a field with an alias, and next to it something of the field's own name
+        made.__pydantic_extra__[name] = extra[name]
+    return made
+
+
+def _open(compiler: Compiler, node: Record, path: str, whole: Callable[[Any], Mapping[str, Any]]) -> None:
+    """Let what is given beyond the declared parts be a part, where a dataclass or TypedDict takes it."""
+    origin = typing.get_origin(node.type) or node.type
+    if getattr(origin, "__pydantic_config__", {}).get("extra") != "allow":
+        return
+    declared = [*map(str, node.parts)]
+    _extra(
+        compiler, node, path, lambda value: {name: each for name, each in whole(value).items() if name not in declared}
+    )
+    make = node.make
+    node.make = lambda parts: make({**parts.get(EXTRA, {}), **{name: parts[name] for name in declared}})
+
+
+def _extra(compiler: Compiler, node: Record, path: str, beyond: Callable[[Any], Mapping[str, Any]]) -> None:
+    # Undeclared, so keyed by what they are, and a path of the mapping may name any of them.
+    read = node.read
+    node.parts[EXTRA] = Part(step=None, node=compiler.node(dict[str, Any], path=path))
+    table = node.parts[EXTRA].node
+    assert isinstance(table, Table)  # noqa: S101 - compiled from a dict
+    table.name, table.bare = compiler.node(str, path=path), True
+    node.read = lambda value: [*read(value), beyond(value)]
 
 
 def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | None) -> None:
@@ -99,9 +119,11 @@ def _typed_dict(compiler: Compiler, node: Record, path: str, paths: PathRules | 
             name in origin.__optional_keys__ and told is not typing_extensions.Required
         ):
             part.node = optional(part.node)
-    node.read = lambda value: [value.get(name, MISSING) for name in node.parts]
+    names = [*node.parts]
+    node.read = lambda value: [value.get(name, MISSING) for name in names]
     whole = validated(node.type)
     node.make = lambda parts: whole({name: value for name, value in parts.items() if value is not MISSING})
+    _open(compiler, node, path, lambda value: value)
 
 
 def _part(
@@ -155,7 +177,7 @@ def _hints(type_: Any) -> dict[str, Any]:
 
 def _attributes(node: Record) -> Callable[[Any], Sequence[Any]]:
     names = [str(name) for name in node.parts]
-    if len(names) > 1:
+    if len(names) > 1 and not any("." in name for name in names):
         return operator.attrgetter(*names)
     return lambda value: [getattr(value, name) for name in names]
 

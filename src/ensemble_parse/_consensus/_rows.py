@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ensemble_parse._consensus._cohere import lost
 from ensemble_parse._consensus._data import data
 from ensemble_parse._consensus._node import equal
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Parts
+from ensemble_parse._consensus._search import lost
 from ensemble_parse._consensus._values import MISSING, same
 from ensemble_parse._models import Dissent, Verdict
 from ensemble_parse._rules import MustAgree
@@ -102,21 +102,33 @@ class Clerk:
             return True
         return ballot.standing == "undecided" and ballot.place not in self.outcome.choices and self.label is None
 
-    def agreed(self, node: Node, voters: Sequence[int], value: Any, *, doubt: bool) -> Row:
+    def without_majority(self, presence: Ballot | None) -> How | None:
+        """Say what an item is there by, where no majority has it."""
+        if presence is None:
+            return None
+        if self.undecided(presence):
+            return "undecided"
+        if self.panel.share(2 * presence.options[self.outcome.chosen(presence)].weight) > 1:
+            return None
+        if presence.place in self.outcome.choices:
+            return "repaired" if presence.place in self.outcome.repaired else "judge"
+        return "rule" if presence.standing == "rule" else self.label
+
+    def agreed(self, node: Node, voters: Sequence[int], value: Any, *, doubt: How | None) -> Row:
         """All who have anything to say here say the same."""
         rest = len([voter for voter in voters if voter < len(self.names)]) < len(self.names)
-        how: How = "undecided" if doubt else "majority" if rest else "unanimous"
+        how: How = doubt or ("majority" if rest else "unanimous")
         weight = self.panel.weight(voters)
         margin = self.panel.share(weight - (self.panel.total - weight if rest else 0.0))
         return self._row(node, value, voters, {}, how, margin=margin)
 
-    def ballot(self, ballot: Ballot, *, doubt: bool) -> Row:
+    def ballot(self, ballot: Ballot, *, doubt: How | None) -> Row:
         """Several things are said."""
         chosen = ballot.options[self.outcome.chosen(ballot)]
         said = dict(zip(ballot.voters, ballot.values, strict=True))
         return self._voted(ballot, chosen.value, chosen.voters, said, doubt=doubt, margin=self._lead(ballot))
 
-    def shared(self, poll: Shared, *, doubt: bool) -> Row:
+    def shared(self, poll: Shared, *, doubt: How | None) -> Row:
         """Several things are said of this and of other parts, and one question decides them all."""
         value = poll.ballot.options[self.outcome.chosen(poll.ballot)].value[poll.at]
         said = {voter: each[poll.at] for voter, each in zip(poll.ballot.voters, poll.ballot.values, strict=True)}
@@ -128,7 +140,7 @@ class Clerk:
         margin = self._ahead(voters, others.values(), poll.ballot.voters)
         return self._voted(poll.ballot, value, voters, said, doubt=doubt, margin=margin)
 
-    def fork(self, poll: Fork, *, doubt: bool) -> Row:
+    def fork(self, poll: Fork, *, doubt: How | None) -> Row:
         """Values of several types are said."""
         at = self.outcome.chosen(poll.ballot)
         branch = poll.branches[at]
@@ -138,7 +150,7 @@ class Clerk:
         voters, margin = poll.ballot.options[at].voters, self._lead(poll.ballot)
         return self._voted(poll.ballot, self.outcome.value(branch), voters, said, doubt=doubt, margin=margin)
 
-    def members(self, poll: Members, *, doubt: bool) -> Row:
+    def members(self, poll: Members, *, doubt: How | None) -> Row:
         """Other items are there, or in another order; who has just these, whatever they say of them, says the same."""
         inside = [each for each in poll.members if self.outcome.inside(each.presence)]
         outside = [each for each in poll.members if not self.outcome.inside(each.presence)]
@@ -169,11 +181,11 @@ class Clerk:
         else:
             how = "rule" if poll.node.rules.get("combine") is not None else "majority"
         said = dict(zip(poll.voters, poll.values, strict=True))
-        if doubt:
-            how = "undecided"
+        if doubt == "undecided":
+            how = doubt
         return self._row(poll.node, self.outcome.value(poll), voters, said, how, margin=margin, less=less)
 
-    def absent(self, poll: Members, member: Member, *, doubt: bool) -> Row:
+    def absent(self, poll: Members, member: Member, *, doubt: How | None) -> Row:
         """An undeclared field is left out: who does not have it says the same."""
         assert member.presence is not None  # noqa: S101 - it is not in
         voters = [voter for voter in poll.voters if voter not in member.voters]
@@ -194,7 +206,14 @@ class Clerk:
         return self._ahead(agree, others.values(), poll.voters), astray
 
     def _voted(
-        self, ballot: Ballot, value: Any, voters: Iterable[int], said: Mapping[int, Any], *, doubt: bool, margin: float
+        self,
+        ballot: Ballot,
+        value: Any,
+        voters: Iterable[int],
+        said: Mapping[int, Any],
+        *,
+        doubt: How | None,
+        margin: float,
     ) -> Row:
         voters = [voter for voter in voters if voter < len(self.names)]
         how: How = ballot.standing
@@ -205,8 +224,8 @@ class Clerk:
             how = "repaired" if ballot.place in self.outcome.repaired else "judge"
         elif self.label is not None and (less or how not in ("majority", "rule", "ignored")):
             how = self.label
-        elif doubt:
-            how = "undecided"
+        elif doubt == "undecided":
+            how = doubt
         return self._row(ballot.node, value, voters, said, how, margin=margin, less=less, likeness=ballot.likeness)
 
     def _lead(self, ballot: Ballot) -> float:

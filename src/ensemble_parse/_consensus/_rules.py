@@ -137,4 +137,4 @@ def _alike(left: object, right: object, *, share: float, key: values.Key) -> boo
 
     if not (isinstance(left, str) and isinstance(right, str)):
         return False  # such as the None of an optional text
-    return fuzz.ratio(str(key(left)), str(key(right))) >= 100 * share
+    return fuzz.ratio(str(key(left)), str(key(right)), score_cutoff=100 * share) >= 100 * share

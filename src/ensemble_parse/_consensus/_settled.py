@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import comparable
 from ensemble_parse._consensus._contests import questions
+from ensemble_parse._consensus._merge import DEEP
+from ensemble_parse._consensus._nearness import bridged
 from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, only_record
 from ensemble_parse._consensus._polls import Ballot, Members
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, MustAgree, Rule
@@ -67,7 +69,8 @@ def unsettled(poll: Poll, outcome: Outcome, panel: Panel, bar: Bar) -> Iterator[
 
 def _as_one(ballot: Ballot, about: str) -> bool:
     """Whether whole collections stand for election because no item has enough: one that has would end it."""
-    return about == "value" and isinstance(ballot.node, Collected | Table) and not ballot.node.whole
+    parted = isinstance(ballot.node, Collected | Table) and not ballot.node.whole and len(ballot.place) <= DEEP
+    return about == "value" and parted
 
 
 def _stopping(poll: Members, bar: Bar) -> frozenset[int]:
@@ -156,17 +159,11 @@ def _leads(voters: Sequence[int], second: float, asked: Sequence[int], panel: Pa
 
 def _bridged(poll: Ballot) -> bool:
     """Whether a value between two others could be near both, and join them."""
-    near = poll.node.near if isinstance(poll.node, Leaf) else None
+    near = poll.near
     if near is None:
         return False
-    for one, other in itertools.combinations(poll.values, 2):
-        if values.is_number(one) and values.is_number(other):
-            between = (one + other) / 2
-            if one != other and near(one, between) and near(between, other):
-                return True
-        elif not values.same(one, other):
-            return True
-    return False
+    pairs = itertools.combinations(poll.values, 2)
+    return any(not values.same(one, other) and near(bridged, one, other) for one, other in pairs)
 
 
 def _by_all(node: Node, bar: Bar) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._annotations import is_record, unwrapped
-from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
+from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean, path_meant, places
 from ensemble_parse._consensus._records import record_of, validated
 from ensemble_parse._consensus._rules import Own, check, leaf_rules, merged
@@ -24,10 +24,11 @@ from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._rules import FieldRule, Items, Rule, Text, Tolerance
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 _AS_IS: Final = (int, bool, dt.date, dt.time, dt.timedelta, uuid.UUID, enum.Enum, bytes)
-_LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
+_LISTS: Final = (list, collections.deque, abc.Sequence, abc.MutableSequence, abc.Collection)
+_ONCE: Final = (abc.Iterable, abc.Iterator, abc.Generator)
 _SETS: Final = (set, frozenset, abc.Set, abc.MutableSet)
 _DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, abc.Mapping, abc.MutableMapping)
 
@@ -58,6 +59,21 @@ def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:
             message = f"rules[{path!r}]: {type_!r} has no such path{path_meant(path, places(node))}"
             raise ConfigurationError(message)
     return node
+
+
+def by_class(node: Record, said: Sequence[Any]) -> Union | None:
+    """Choose between classes, where somebody's object is of one with more fields than the declared one."""
+    declared = typing.get_origin(node.type) or node.type
+    known = getattr(declared, "__pydantic_fields__", None)
+    others = {values.class_of(each) for each in said} - {declared}
+    if known is None or not others:
+        return None
+    wider = {each: shape(each) for each in others if len(getattr(each, "__pydantic_fields__", ())) > len(known)}
+    if not wider:
+        return None
+    return Union(
+        type=node.type, rules=node.rules, pick=lambda value: wider.get(values.class_of(value), node), key=node.key
+    )
 
 
 class Compiler:
@@ -102,6 +118,9 @@ class Compiler:
             return self._record(type_, path, paths, rules)
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
             return self._record(type_, path, paths, rules)
+        if origin in _ONCE:
+            message = f"{path or 'the answer'}: {type_!r} can be read only once, and votes read it often; use list[...]"
+            raise ConfigurationError(message)
         if origin in (*_LISTS, tuple, *_SETS):
             return self._collected(type_, origin, arguments, path, paths, rules)
         if origin in _DICTS:
@@ -153,7 +172,7 @@ class Compiler:
         elif node.ordered:
             node.key = lambda value: tuple(map(item.key, value))
         else:
-            node.key = lambda value: values.bag(map(item.key, value))
+            node.key = lambda value: values.bag([*map(item.key, value)])
         return node
 
     def _table(
@@ -169,7 +188,7 @@ class Compiler:
         name = self.node(keys, path=f"{path} (a key)")
         item = self.node(items, path=f"{path}.*", paths=paths.at("*") if paths else None, dissent=dissent)
         node = Table(type=type_, name=name, item=item, rules=check(rules, "dict", path))
-        node.key = lambda value: frozenset((name.key(key), item.key(each)) for key, each in value.items())
+        node.key = lambda value: frozenset((key, item.key(value[at])) for key, at in by_key(node, [value])[0].items())
         return node
 
     def _union(
@@ -190,6 +209,11 @@ def _by(told: Items, item: Node, path: str) -> values.Key:
     names = list(item.parts) if isinstance(item, Record) else []
     if item.type is Any:
         message = f"{path or 'the answer'}: {told!r}: nobody says what an item is; give response_format, as list[Item]"
+        raise ConfigurationError(message)
+    if isinstance(item, Union):
+        message = (
+            f"{path or 'the answer'}: {told!r}: an item may be of several types, None among them, and has no one key"
+        )
         raise ConfigurationError(message)
     for name in told.key:
         if name not in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -20,6 +21,7 @@ from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, Reason, T
+from ensemble_parse._rules import Mean, Median
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,7 +57,8 @@ class Survey(Generic[T]):
             must_agree: whether all that is not unanimous is undecided.
 
         Raises:
-            ConfigurationError: there are no candidates, a weight is not positive, or a rule does not fit the type.
+            ConfigurationError: there are no candidates, two have one name, a weight is not positive, or a rule does not
+                fit the type.
         """
         if not candidates:
             message = "no candidates: give one or more"
@@ -65,11 +68,18 @@ class Survey(Generic[T]):
             if not (isinstance(weight, int | float) and 0 < weight < math.inf):
                 message = f"weight={weight!r} of {each.name}: give a number greater than 0"
                 raise ConfigurationError(message)
+        names = Counter(each.name for each in candidates)
+        if len(names) < len(candidates):
+            message = f"several candidates are called {names.most_common(1)[0][0]!r}: each needs a name of its own"
+            raise ConfigurationError(message)
+        if math.isinf(sum(each.weight for each in candidates)):
+            message = "the weights add up to more than a number holds: give smaller ones"
+            raise ConfigurationError(message)
         self.candidates = tuple(candidates)
         self._names = [each.name for each in self.candidates]
         self._panel = Panel.of([each.weight for each in self.candidates])
         said = [each.output for each in self.candidates]
-        self._must_agree = must_agree
+        self._must_agree, self._type = must_agree, type_
         node, wrapped = _root(type_, said, rules)
         self._poll = survey(node, self._panel, range(len(said)), [(each,) for each in said] if wrapped else said)
         self._wrapped = wrapped
@@ -133,6 +143,7 @@ class Survey(Generic[T]):
             verdicts=verdicts,
             review=tuple(path for path, _ in told),
             names=tuple(self._names),
+            response_format=self._type,
         )
 
 
@@ -179,18 +190,23 @@ def _root(
     rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None,
 ) -> tuple[Node, bool]:
     """Compile the type; what is not validated by a class of its own gets one part around it that validates it."""
-    if type_ is None:
+    told = type_ is not None
+    if not told:
         kinds: set[Any] = {type(each) for each in said}
         if len(kinds - {NoneType}) > 1 and any(map(is_record, kinds)):
             names = ", ".join(sorted(each.__name__ for each in kinds))
             message = f"candidates of several types: {names}; give response_format, and each is validated as that"
             raise ConfigurationError(message)
         type_ = kinds.pop() if len(kinds) == 1 else Any
-        return shape(type_, rules), False
     node = shape(type_, rules)
-    if isinstance(node, Leaf) or (isinstance(node, Record) and unwrapped(type_)[0] is type_):
-        return node, False
-    return around(type_, node), True
+    if isinstance(node, Leaf):
+        # Only a value that nobody said can be one that the type does not take.
+        made = told and isinstance(node.rules.get("combine"), Mean | Median)
+    elif isinstance(node, Record):
+        made = not node.validates or unwrapped(type_)[0] is not type_
+    else:
+        made = told
+    return (around(type_, node), True) if made else (node, False)
 
 
 def _undisputed(question: Question) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
+import typing_extensions
+
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._annotations import is_record
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, or_absent
@@ -149,7 +151,7 @@ def _holds(node: Node, value: Any) -> bool:
         )
     assert isinstance(node, Record)  # noqa: S101 - leaves are no variants
     origin = typing.get_origin(node.type) or node.type
-    return isinstance(value, dict) if typing.is_typeddict(origin) else isinstance(value, origin)
+    return isinstance(value, dict) if typing_extensions.is_typeddict(origin) else isinstance(value, origin)
 
 
 def _validates(node: Node, value: Any) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import decimal
 import enum
+import functools
 import math
+import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
 Key: TypeAlias = Callable[[Any], Hashable]
@@ -35,14 +40,22 @@ MISSING: Final = Missing()
 
 def text(value: str) -> str:
     """Equal after Unicode NFKC, trimmed and collapsed white space and casefolding; everything else counts."""
-    if not value.isascii():
-        value = unicodedata.normalize("NFKC", value)
-    return " ".join(value.split()).casefold()
+    return " ".join(_normal(value).split()).casefold()
 
 
 def text_with_case(value: str) -> str:
     """As ``text``, where upper and lower case differ."""
-    return " ".join(unicodedata.normalize("NFKC", value).split())
+    return " ".join(_normal(value).split())
+
+
+def _normal(value: str) -> str:
+    if value.isascii():
+        return value
+    # Thousands of marks on one letter take the square of their number; before ASCII a text may always be cut.
+    return "".join([unicodedata.normalize("NFKC", each) for each in _PIECE.findall(value)])
+
+
+_PIECE: Final = re.compile("[\\x00-\\x7f]+[^\\x00-\\x7f]{0,1000}|[^\\x00-\\x7f]{1,1000}")
 
 
 def without_punctuation(key: str) -> str:
@@ -63,14 +76,31 @@ def number(value: Any) -> Hashable:
 
 def near(left: Any, right: Any, rel: float = REL, absolute: float = 0.0) -> bool:
     """Whether two numbers are within a tolerance of each other."""
+    if isinstance(left, Decimal) or isinstance(right, Decimal):
+        with decimal.localcontext(WIDE):
+            return _within(Decimal(left), Decimal(right), Decimal(str(rel)), Decimal(str(absolute)))
     if isinstance(left, float) or isinstance(right, float):
+        try:
+            left, right = float(left), float(right)
+        except OverflowError:  # a whole number beyond all floats
+            return False
         # 1.01 - 1.00 is 0.010000000000000009: binary noise must not decide what a tolerance of 0.01 means.
-        noise = NOISE * max(abs(float(left)), abs(float(right)))
+        noise = NOISE * max(abs(left), abs(right))
         return math.isclose(left, right, rel_tol=float(rel) + NOISE, abs_tol=float(absolute) + noise)
-    # Whole numbers and decimals are exact: a float on the way would make large ones equal.
-    kind = Decimal if isinstance(left, Decimal) or isinstance(right, Decimal) else _fraction
-    bound = max(kind(str(rel)) * max(abs(left), abs(right)), kind(str(absolute)))
-    return bool(abs(left - right) <= bound)
+    # Whole numbers are exact: a float on the way would make large ones equal.
+    return _within(left, right, Fraction(str(rel)), Fraction(str(absolute)))
+
+
+def _within(left: Any, right: Any, rel: Any, absolute: Any) -> bool:
+    if left in _INFINITE or right in _INFINITE:
+        return bool(left == right)
+    return bool(abs(left - right) <= max(rel * max(abs(left), abs(right)), absolute))
+
+
+WIDE: Final = decimal.Context(traps=[], Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+"""Computes with every decimal, and never raises."""
+
+_INFINITE: Final = (Decimal("Infinity"), Decimal("-Infinity"))
 
 
 def is_number(value: object) -> bool:
@@ -81,12 +111,6 @@ def is_number(value: object) -> bool:
 def near_numbers(left: Any, right: Any) -> bool:
     """Whether two values are both numbers, and near."""
     return is_number(left) and is_number(right) and near(left, right)
-
-
-def _fraction(value: str) -> Any:
-    from fractions import Fraction
-
-    return Fraction(value)
 
 
 def anything(value: Any) -> Hashable:
@@ -112,7 +136,7 @@ def exact(value: Any) -> Hashable:
         hash(value)
     except TypeError:
         return class_of(value), repr(value)
-    return class_of(value), value
+    return class_of(value), repr(value) if isinstance(value, float) and math.isnan(value) else value
 
 
 def class_of(value: object) -> type[object]:
@@ -120,9 +144,10 @@ def class_of(value: object) -> type[object]:
     return type(value)
 
 
-def bag(keys: Iterable[Hashable]) -> Hashable:
+def bag(keys: Sequence[Hashable]) -> Hashable:
     """Key a collection whose order does not count, but where each item counts as often as it is there."""
-    return frozenset(Counter(keys).items())
+    distinct = frozenset(keys)
+    return len(keys), distinct if len(distinct) == len(keys) else frozenset(Counter(keys).items())
 
 
 def spelled_alike(left: Any, right: Any) -> bool:
@@ -130,23 +155,69 @@ def spelled_alike(left: Any, right: Any) -> bool:
     if left is right:
         return True
     try:
-        return type(left) is type(right) and bool(left == right)
+        # What does not equal itself is not a number, and there is only one way to say so.
+        return type(left) is type(right) and bool(left == right or (left != left and right != right))  # noqa: PLR0124
     except Exception:  # noqa: BLE001 - a user's own __eq__; what cannot be compared is not alike
         return False
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values are one and the same down to the types of their parts: Python's ``[True] == [1]`` is not."""
+    """Whether two values are one and the same down to the types of their parts.
+
+    Python's own equality is not that: ``[True] == [1]``, and a class may leave fields out of it.
+    """
     if left is right:
         return True
     kind = class_of(left)
     if kind is not class_of(right):
         return False
-    if issubclass(kind, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
-    if issubclass(kind, dict):
-        return left.keys() == right.keys() and all(same(each, right[name]) for name, each in left.items())
-    if hasattr(left, "__pydantic_fields__"):
-        extra = same(getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None))
-        return extra and same(left.__dict__, right.__dict__)
-    return spelled_alike(left, right)
+    # A class can be hashed, and a cast takes time here.
+    return _parted(kind)(left, right)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=1024)
+def _parted(kind: Any) -> Callable[[Any, Any], bool]:
+    if issubclass(kind, list | tuple | deque):
+        alike = _same_items
+    elif issubclass(kind, dict):
+        alike = _same_entries
+    elif issubclass(kind, set | frozenset):
+        alike = _same_members
+    elif dataclasses.is_dataclass(kind):
+        names = [each.name for each in dataclasses.fields(kind)]
+        extra = getattr(kind, "__pydantic_config__", {}).get("extra") == "allow"
+        alike = _same_objects if extra else functools.partial(_same_fields, names=names)
+    elif hasattr(kind, "__pydantic_fields__"):
+        alike = functools.partial(_same_models, names=[*kind.__pydantic_fields__])
+    else:
+        alike = spelled_alike
+    return alike
+
+
+def _same_items(left: Any, right: Any) -> bool:
+    return len(left) == len(right) and all(map(same, left, right))
+
+
+def _same_entries(left: Any, right: Any) -> bool:
+    return len(left) == len(right) and all(name in right and same(each, right[name]) for name, each in left.items())
+
+
+def _same_members(left: Any, right: Any) -> bool:
+    return bool(left == right) and {(class_of(each), each) for each in left} == {(class_of(e), e) for e in right}
+
+
+def _same_models(left: Any, right: Any, *, names: Sequence[str]) -> bool:
+    a, b = left.__dict__, right.__dict__
+    for name in names:  # not all of the dict, where a cached property is kept as well
+        one, other = a.get(name, MISSING), b.get(name, MISSING)
+        if one is not other and not same(one, other):
+            return False
+    return same(getattr(left, "__pydantic_extra__", None), getattr(right, "__pydantic_extra__", None))
+
+
+def _same_objects(left: Any, right: Any) -> bool:
+    return _same_entries(vars(left), vars(right))
+
+
+def _same_fields(left: Any, right: Any, *, names: Sequence[str]) -> bool:
+    return all(same(getattr(left, name, MISSING), getattr(right, name, MISSING)) for name in names)

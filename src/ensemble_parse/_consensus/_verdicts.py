@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ensemble_parse._consensus._data import leaves
-from ensemble_parse._consensus._merge import survey
+from ensemble_parse._consensus._merge import DEEP, survey
 from ensemble_parse._consensus._node import Collected, Table
-from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._paths import entry, join
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Members, Parts, Shared
 from ensemble_parse._consensus._rows import Clerk, Row
 from ensemble_parse._models import Verdict
@@ -83,23 +83,25 @@ class Verdicts(Mapping[str, Verdict]):
     @property
     def _index(self) -> dict[str, Callable[[], Row]]:
         if self._made is None:
-            self._made = dict(self._below(self._poll, "", doubt=False))
+            self._made = dict(self._below(self._poll, "", doubt=None))
         return self._made
 
     def doubtful(self) -> Iterator[tuple[str, Row]]:
         """Go through the paths that a person should look at, past those with a majority."""
-        for path, make in self._below(self._poll, "", doubt=False, agreed=False):
+        for path, make in self._below(self._poll, "", doubt=None, agreed=False):
             row = make()
             if row.how in LOOK:
                 yield path, row
 
-    def _below(self, poll: Poll, path: str, *, doubt: bool, agreed: bool = True) -> Rows:  # noqa: C901 - each kind of poll
+    def _below(  # noqa: C901 - a case for each kind of poll
+        self, poll: Poll, path: str, *, doubt: How | None, agreed: bool = True
+    ) -> Rows:
         """Yield every path of a poll.
 
         Args:
             poll: on the value at the path.
             path: its path.
-            doubt: whether it is undecided that there is anything here at all.
+            doubt: what it is by that there is anything here at all, where it is not by a majority.
             agreed: whether to go into what all agree on, too.
         """
         if isinstance(poll, Agreed):
@@ -111,14 +113,14 @@ class Verdicts(Mapping[str, Verdict]):
             firm = poll.standing == "majority" and poll.place not in self._outcome.choices
             if agreed or doubt or self._clerk.must_agree or not firm:
                 yield path, partial(self._clerk.ballot, poll, doubt=doubt)
-            if agreed and isinstance(poll.node, Collected | Table) and not poll.node.whole:
+            if agreed and isinstance(poll.node, Collected | Table) and not poll.node.whole and len(poll.place) <= DEEP:
                 yield from self._collection(poll, path, doubt=doubt)
         elif isinstance(poll, Shared):
             yield path, partial(self._clerk.shared, poll, doubt=doubt)
         elif isinstance(poll, Fork):
             yield path, partial(self._clerk.fork, poll, doubt=doubt)
             chosen = self._outcome.chosen(poll.ballot)
-            doubt = doubt or self._clerk.undecided(poll.ballot)
+            doubt = doubt or ("undecided" if self._clerk.undecided(poll.ballot) else None)
             for below, verdict in self._below(poll.branches[chosen], path, doubt=doubt, agreed=agreed):
                 if below != path:
                     yield below, verdict
@@ -127,35 +129,36 @@ class Verdicts(Mapping[str, Verdict]):
         else:
             yield from self._parts(poll, path, doubt=doubt, agreed=agreed)
 
-    def _members(self, poll: Members, path: str, *, doubt: bool, agreed: bool) -> Rows:
+    def _members(self, poll: Members, path: str, *, doubt: How | None, agreed: bool) -> Rows:
         bare = isinstance(poll.node, Table) and poll.node.bare
         if not bare:
             yield path, partial(self._clerk.members, poll, doubt=doubt)
-        at = 0
-        for member in poll.members:
-            inside = self._outcome.inside(member.presence)
-            below = join(path, at if member.step is None else str(member.step))
-            unsure = doubt or (member.presence is not None and self._clerk.undecided(member.presence))
-            if inside:
+        paths = {id(member): below for below, member in self._outcome.members(poll, path).items()}
+        for member in poll.members if bare else self._outcome.members(poll, path).values():
+            unsure = doubt or self._clerk.without_majority(member.presence)
+            below = paths.get(id(member))
+            if below is not None:
                 # A list says at its own path which items are in doubt; a field by itself has to.
-                yield from self._below(member.poll, below, doubt=unsure, agreed=agreed or (bare and unsure))
-                at += 1
-            elif bare:
+                yield from self._below(
+                    member.poll, below, doubt=unsure, agreed=agreed or (bare and unsure == "undecided")
+                )
+            else:
+                below = entry(path, member.name)
                 yield below, partial(self._clerk.absent, poll, member, doubt=unsure)
 
-    def _collection(self, poll: Ballot, path: str, *, doubt: bool) -> Rows:
+    def _collection(self, poll: Ballot, path: str, *, doubt: How | None) -> Rows:
         """Go into a collection that was voted upon as it stands, because no item of any had enough."""
         row = self._clerk.ballot(poll, doubt=doubt)
         panel = self._panel.with_given()
         standing = survey(
             poll.node, panel, (*poll.voters, len(self._panel.weights)), [*poll.values, row.value], poll.place
         )
-        unsure = row.how == "undecided"
+        unsure = row.how if row.how == "undecided" else None
         for below, each in self._account(standing, path, panel, None if unsure else row.how, doubt=unsure):
             if below != path:
                 yield below, each
 
-    def _parts(self, poll: Parts, path: str, *, doubt: bool, agreed: bool) -> Rows:
+    def _parts(self, poll: Parts, path: str, *, doubt: How | None, agreed: bool) -> Rows:
         standing = self._outcome.standing.get(poll.place)
         if standing is not None:
             label: How = "repaired" if poll.place in self._outcome.repaired else "derived"
@@ -164,7 +167,7 @@ class Verdicts(Mapping[str, Verdict]):
         for name, part in poll.parts.items():
             yield from self._below(part, join(path, poll.node.parts[name].step), doubt=doubt, agreed=agreed)
 
-    def _account(self, standing: Poll, path: str, panel: Panel, label: How | None, *, doubt: bool) -> Rows:
+    def _account(self, standing: Poll, path: str, panel: Panel, label: How | None, *, doubt: How | None) -> Rows:
         """Go into a value that is nobody's blend."""
         outcome = type(self._outcome)(panel)
         told = Verdicts(standing, outcome, panel, self._clerk.names, label, must_agree=self._clerk.must_agree)

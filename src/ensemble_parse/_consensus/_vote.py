@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,15 +125,21 @@ def _spelling(panel: Panel, group: list[int], said: dict[int, Any]) -> Any:
 
 def _joined(panel: Panel, options: list[Option], near: Callable[[Any, Any], bool]) -> list[Option]:
     """Join what is near, around the value with the most support: nearness does not carry over from one to the next."""
-    left, joined = list(options), list[Option]()
+    beside: list[set[int]] = [{at} for at in range(len(options))]
+    for one, other in itertools.combinations(range(len(options)), 2):
+        if near(options[one].value, options[other].value):
+            beside[one].add(other)
+            beside[other].add(one)
+    joined = [each for each, others in zip(options, beside, strict=True) if len(others) == 1]
+    left = {at for at, others in enumerate(beside) if len(others) > 1}
     while left:
-        clusters: list[tuple[Option, Option, list[Option]]] = []
-        for centre in left:
-            around = [each for each in left if each is centre or near(centre.value, each.value)]
-            voters = tuple(sorted(voter for each in around for voter in each.voters))
-            clusters.append((Option(centre.value, voters, panel.weight(voters)), centre, around))
+        clusters: list[tuple[Option, Option, set[int]]] = []
+        for centre in sorted(left):
+            around = beside[centre] & left
+            voters = tuple(sorted(voter for at in around for voter in options[at].voters))
+            clusters.append((Option(options[centre].value, voters, panel.weight(voters)), options[centre], around))
         best, _, around = min(clusters, key=lambda each: (_standing(panel, each[0])[:2], _standing(panel, each[1])))
-        stands = [each.value for each in around if panel.given in each.voters]
+        stands = [options[at].value for at in around if panel.given in options[at].voters]
         joined.append(Option(stands[0], best.voters, best.weight) if stands else best)
-        left = [each for each in left if not any(each is other for other in around)]
+        left -= around
     return joined

@@ -1,0 +1,93 @@
+"""Whether values with parts are the same but for what is near: numbers within a tolerance, texts that are alike."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ensemble_parse._consensus import _values as values
+from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, by_key
+from ensemble_parse._rules import Ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ensemble_parse._consensus._node import Node
+
+    Test: TypeAlias = Callable[[Leaf, Any, Any], bool]
+    Near: TypeAlias = Callable[[Test, Any, Any], bool]
+
+
+def near_in(node: Node) -> Near | None:
+    """Give the comparison of a node's values, part by part; ``None``: nothing in them can be near and not equal."""
+    return functools.partial(_throughout, node) if _fuzzy(node, set()) else None
+
+
+def near_in_all(nodes: Sequence[Node]) -> Near | None:
+    """Give the comparison of groups of values, one for each node."""
+    if not any(_fuzzy(node, set()) for node in nodes):
+        return None
+    return lambda test, left, right: all(
+        _throughout(node, test, a, b) for node, a, b in zip(nodes, left, right, strict=True)
+    )
+
+
+def near(node: Leaf, left: Any, right: Any) -> bool:
+    """Whether two values without parts are near."""
+    return node.near is not None and node.near(left, right)
+
+
+def bridged(node: Leaf, left: Any, right: Any) -> bool:
+    """Whether a value between the two could be near both, and join them."""
+    if node.near is None:
+        return False
+    if not (values.is_number(left) and values.is_number(right)):
+        return True
+    try:
+        between = (left + right) / 2
+    except (ArithmeticError, TypeError):
+        return False
+    return node.near(left, between) and node.near(between, right)
+
+
+def _throughout(node: Node, test: Test, left: Any, right: Any) -> bool:  # noqa: PLR0911 - a case for each node
+    if isinstance(node.rules.get("dissent"), Ignore):
+        return True
+    if isinstance(node, Leaf):
+        return test(node, left, right) or node.key(left) == node.key(right)
+    if isinstance(node, Union):
+        of = node.pick(left)
+        return of is node.pick(right) and _throughout(of, test, left, right)
+    if isinstance(node, Record):
+        pairs = zip(node.parts.values(), node.read(left), node.read(right), strict=True)
+        return all(_throughout(part.node, test, a, b) for part, a, b in pairs)
+    if isinstance(node, Table):
+        one, other = by_key(node, [left, right])
+        return one.keys() == other.keys() and all(
+            _throughout(node.item, test, left[name], right[other[key]]) for key, name in one.items()
+        )
+    assert isinstance(node, Collected)  # noqa: S101 - there are no other nodes
+    if len(left) != len(right):
+        return False
+    if node.ordered:
+        return all(_throughout(node.item, test, a, b) for a, b in zip(left, right, strict=True))
+    rest = [*right]
+    for each in left:
+        at = next((i for i, other in enumerate(rest) if _throughout(node.item, test, each, other)), None)
+        if at is None:
+            return False
+        del rest[at]
+    return True
+
+
+def _fuzzy(node: Node, seen: set[int]) -> bool:
+    if id(node) in seen:
+        return False
+    seen.add(id(node))
+    if isinstance(node, Leaf):
+        return node.near is not None
+    if isinstance(node, Record):
+        return any(_fuzzy(part.node, seen) for part in node.parts.values())
+    if isinstance(node, Collected | Table):
+        return _fuzzy(node.item, seen)
+    return True  # a choice: its variants are known with their values
