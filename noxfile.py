@@ -156,9 +156,12 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
-    """Measure what the library adds to a call, beside instructor, the OpenAI client and bare HTTP."""
+    """Measure beside instructor, the OpenAI client and bare HTTP: `-- latency`, `-- throughput`, or the overhead."""
     install(session, "bench")
-    session.run("python", "benchmarks/overhead.py", *session.posargs)
+    which, *options = session.posargs or ["overhead"]
+    if which.startswith("-"):
+        which, options = "overhead", session.posargs
+    session.run("python", "-m", f"benchmarks.{which}", *options)
 
 
 @nox.session(python=NEWEST, venv_backend="uv")

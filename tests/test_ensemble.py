@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import enum
+import importlib.abc
 import io
 import json
 import pickle
@@ -291,6 +292,28 @@ async def test_schemas_go_out_strict(server: Loopback) -> None:
     assert not fit.strict
     assert list(fit.problems) == ["tags"]
     assert "free keys" in fit.problems["tags"]
+
+
+async def test_an_answer_costs_no_search_for_packages(server: Loopback) -> None:
+    """Nothing is imported for an answer once the first has come, found or not, and the wire stays the same."""
+    searched: list[str] = []
+
+    class Watch(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            searched.append(name)
+
+    for mode in ("tools", "json_schema", "md_json"):
+        ensemble = Ensemble([Processor("openai/any", mode=mode)])
+        await ensemble.parse("How much?", Invoice)
+        watch = Watch()
+        sys.meta_path.insert(0, watch)
+        try:
+            await ensemble.parse("How much?", Invoice)
+        finally:
+            sys.meta_path.remove(watch)
+        first, second = server.requests[-2:]
+        assert first.body == second.body
+    assert searched == []
 
 
 async def test_modes_are_looked_up(server: Loopback) -> None:

@@ -21,6 +21,7 @@ from .record import Recorded
 from .replies import (
     Answer,
     Answers,
+    ByRequest,
     Content,
     Empty,
     Fenced,
@@ -35,6 +36,7 @@ from .synth import example
 __all__ = [
     "Answer",
     "Answers",
+    "ByRequest",
     "Content",
     "Empty",
     "Fenced",

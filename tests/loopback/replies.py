@@ -168,6 +168,13 @@ class Answers(Content):
         return tuple(self.items[min(i, last)].say(ask, recorded) for i in range(ask.n))
 
 
+@dataclass(frozen=True, slots=True)
+class ByRequest(Reply):
+    """Whatever reply ``choose`` makes of the recorded request, latency and tokens included."""
+
+    choose: Callable[[Recorded], Reply]
+
+
 def _data(data: object, ask: Ask, recorded: Recorded) -> object:
     if callable(data):
         return data(recorded)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from .ask import Ask, Turn
 from .faults import Garbage, Hang, HangBody, Reset, ResetMidBody, Status, Trickle
-from .replies import TOKENS, Answer, Content, Reply
+from .replies import TOKENS, Answer, ByRequest, Content, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,8 @@ async def send(request: web.BaseRequest, reply: Reply, wire: Wire, ask: Ask, rec
 
     Raises ``Cut`` where it says to cut the connection.
     """
+    while isinstance(reply, ByRequest):
+        reply = reply.choose(recorded)
     if reply.latency:
         await asyncio.sleep(reply.latency)
     match reply:

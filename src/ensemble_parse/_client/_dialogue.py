@@ -96,7 +96,7 @@ class Dialogue(Generic[T]):
             # Instructor would wrap it in an error that holds the prompt, and log what it says.
             raise self._libraries.stop(bug) from None
         if self._answers:
-            return _ACCEPTED
+            return self._libraries.accepted()
         if asking_helps and self._rounds <= call.policy.reasks:
             return completion
         # Instructor lets this class pass as it is, without wrapping it and without logging what the model wrote.
@@ -105,7 +105,7 @@ class Dialogue(Generic[T]):
     def read(self) -> object:
         """Stand in for instructor's own validation, which sees the first sample only."""
         if self._answers:
-            return _ACCEPTED
+            return SimpleNamespace()
         raise self._libraries.invalid(self._problem)
 
     async def _answered(self, prepared: dict[str, Any]) -> Any:
@@ -247,22 +247,6 @@ class Dialogue(Generic[T]):
         )
         call.record(attempt)
         return attempt
-
-
-_ACCEPTED: Final = SimpleNamespace(
-    usage=None,
-    choices=[
-        SimpleNamespace(
-            finish_reason="stop",
-            message=SimpleNamespace(
-                content="{}",
-                refusal=None,
-                tool_calls=[SimpleNamespace(function=SimpleNamespace(arguments="{}"))],
-            ),
-        )
-    ],
-)
-"""What instructor is given for an answer that has already been read: its shape, and nothing to do."""
 
 
 def _problem(error: ValueError) -> str:

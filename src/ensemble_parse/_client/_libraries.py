@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 
 class Libraries(NamedTuple):
@@ -21,6 +22,8 @@ class Libraries(NamedTuple):
     wrapped: type[Exception]
     invalid: type[Exception]
     schema: type[Any]
+    accepted: Callable[[], object]
+    """What instructor is given for an answer that has already been read: its shape, and nothing to do."""
 
 
 _loading = threading.Lock()
@@ -53,6 +56,7 @@ def _import() -> Libraries:
         from instructor.core import IncompleteOutputException, InstructorRetryException
         from instructor.v2.core.errors import ResponseParsingError
         from instructor.v2.core.function_calls import ResponseSchema
+        from openai.types import CompletionUsage
     litellm.suppress_debug_info = True  # else it prints a banner for every failure
 
     class Stop(IncompleteOutputException):
@@ -62,7 +66,20 @@ def _import() -> Libraries:
             super().__init__()
             self.error = error
 
-    return Libraries(litellm, instructor, Stop, InstructorRetryException, ResponseParsingError, ResponseSchema)
+    function = SimpleNamespace(arguments="{}")
+    message = SimpleNamespace(content="{}", refusal=None, tool_calls=[SimpleNamespace(function=function)])
+    choices = [SimpleNamespace(finish_reason="stop", message=message)]
+
+    def accepted() -> object:
+        # For want of a usage that it knows, instructor would look for another vendor's package, twice for every answer;
+        # a new one each time, since instructor adds to it.
+        return SimpleNamespace(
+            choices=choices, usage=CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+        )
+
+    return Libraries(
+        litellm, instructor, Stop, InstructorRetryException, ResponseParsingError, ResponseSchema, accepted
+    )
 
 
 @contextlib.contextmanager
