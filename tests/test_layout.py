@@ -82,6 +82,7 @@ ORDER = [
     "_batch._journal",
     "_batch._progress",
     "_batch._vendor",
+    "_batch._post",
     "batch",
     "_ensemble",
     "",

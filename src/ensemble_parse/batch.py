@@ -17,8 +17,8 @@ from pydantic_core import ValidationError
 from ensemble_parse._batch._fingerprint import fingerprint
 from ensemble_parse._batch._items import Input, Inputs, Item, Reader
 from ensemble_parse._batch._journal import Journal, lines
+from ensemble_parse._batch._post import Post
 from ensemble_parse._batch._progress import Progress, watched
-from ensemble_parse._batch._vendor import Post
 from ensemble_parse._errors import ConfigurationError, EnsembleError
 from ensemble_parse._format import response_format as prepare
 from ensemble_parse._messages import example_turns
