@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -141,6 +142,7 @@ class Ensemble:
         self.params = params
         self._client = client
         self._patience = Patience()
+        self._exhaustive = False
 
     def __repr__(self) -> str:
         """Show who is asked and who decides; no parameter, since keys are among them."""
@@ -405,6 +407,59 @@ class Ensemble:
 
         return mapped_sync(self, inputs, response_format, **settings)
 
+    @overload
+    def batch(
+        self, inputs: Inputs, response_format: type[T], *, journal: str | os.PathLike[str], **settings: Any
+    ) -> AsyncGenerator[Item[T], None]: ...
+    @overload
+    def batch(
+        self, inputs: Inputs, response_format: Any, *, journal: str | os.PathLike[str], **settings: Any
+    ) -> AsyncGenerator[Item[Any], None]: ...
+    def batch(
+        self,
+        inputs: Inputs,
+        response_format: Any,
+        *,
+        journal: str | os.PathLike[str],
+        poll: float = 30.0,
+        window: str = "24h",
+        live: bool = True,
+        concurrency: int = 8,
+        progress: bool | Callable[[Progress], object] | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Item[Any], None]:
+        """Ask about many inputs in vendors' batches, which take up to a day and cost half as much.
+
+        All inputs are pulled first. For each processor whose vendor has batches (OpenAI, and servers with its wire
+        format) all requests are handed in together. When the last batch is over, the other processors are asked live,
+        and it goes on like ``map``. Every processor is asked, whatever ``pace`` says. Whatever ends the process, the
+        same call waits on for the same batches.
+
+        Args:
+            inputs: as for ``map``.
+            response_format: as for ``parse``.
+            journal: a file that keeps which batches were handed in, and what came of every input.
+            poll: seconds between looks at the batches.
+            window: how long the vendor may take; OpenAI takes ``"24h"``.
+            live: ask again live, at the full price, where a batch has no valid answer: a row that failed or does not
+                validate, a batch that failed or expired. With ``False`` that is the processor's failure.
+            concurrency: how many inputs are decided upon, and asked about live, at a time.
+            progress: as for ``map``, once the batches are over.
+            options: as for ``parse``.
+
+        Returns:
+            An ``Item`` for every input, as they are ready.
+
+        Raises:
+            ConfigurationError: as for ``map``; or no processor's vendor has batches.
+            ProviderError: a vendor refuses a batch, or the key. What was handed in by then is in the journal.
+            OSError: the journal cannot be written any more.
+        """
+        from ensemble_parse.batch import batched
+
+        told = {"journal": journal, "concurrency": concurrency, "progress": progress}
+        return batched(self, inputs, response_format, poll=poll, window=window, live=live, **told, **options)
+
     def check_sync(self, response_format: Any, **options: Any) -> tuple[Fit, ...]:
         """``check`` for code that does not await."""
         return run_sync(self.check(response_format, **options))
@@ -517,7 +572,7 @@ class Ensemble:
     ) -> bool:
         """Ask the decision maker whether what may still come could change its decision."""
         settled = getattr(self.decision_maker, "settled", None)
-        if settled is None or len(candidates) < self.min_candidates:
+        if settled is None or self._exhaustive or len(candidates) < self.min_candidates:
             return False
         outstanding = Outstanding(
             asked=tuple(seat.position for seat in asked for _ in range(seat.n)),
@@ -543,6 +598,14 @@ class Ensemble:
         decision = await decided(Vote(), candidates, case)
         late = Reason(kind="deadline", detail="no time was left for the decision maker; the vote decided")
         return replace(decision, reasons=(late, *decision.reasons))
+
+    def exhaustive(self, client: Client, processors: Sequence[Processor]) -> Self:
+        """The same ensemble over another client: all are asked at once, and every answer is waited for and counted."""
+        twin = copy.copy(self)
+        twin.processors = tuple(processors)
+        twin.pace = "parallel"
+        twin._client, twin._patience, twin._exhaustive = client, Patience(), True  # noqa: SLF001 - it is one of us
+        return twin
 
     @property
     def client(self) -> Client:

@@ -205,10 +205,18 @@ def named(processors: Sequence[Processor]) -> tuple[Processor, ...]:
 
 def renamed(processor: Processor, name: str) -> Processor:
     """The same processor, and the same gate, under a name."""
+    return _but(processor, name=name)
+
+
+def restless(processor: Processor) -> Processor:
+    """The same processor, asked every time: for where its answers are there already."""
+    return _but(processor, rest=0.0, _rest=Rest(0.0))
+
+
+def _but(processor: Processor, **changed: Any) -> Processor:
     copy = object.__new__(Processor)
     for slot in Processor.__slots__:
-        object.__setattr__(copy, slot, getattr(processor, slot))
-    object.__setattr__(copy, "name", name)
+        object.__setattr__(copy, slot, changed.get(slot, getattr(processor, slot)))
     return copy
 
 

@@ -1,4 +1,4 @@
-"""Many inputs: what ``Ensemble.map`` gives, what it tells on the way, and its journal as data.
+"""Many inputs: what ``Ensemble.map`` and ``Ensemble.batch`` give, what it tells on the way, and its journal as data.
 
 async for item in ensemble.map(texts, Invoice, concurrency=16, journal="invoices.jsonl", progress=True):
     print(item.id, item.error or item.output)
@@ -17,13 +17,14 @@ from pydantic_core import ValidationError
 from ensemble_parse._batch._fingerprint import fingerprint
 from ensemble_parse._batch._items import Input, Inputs, Item, Reader
 from ensemble_parse._batch._journal import Journal, lines
+from ensemble_parse._batch._post import Post
 from ensemble_parse._batch._progress import Progress, watched
 from ensemble_parse._errors import ConfigurationError, EnsembleError
 from ensemble_parse._format import response_format as prepare
 from ensemble_parse._messages import example_turns
 from ensemble_parse._models import Result
 from ensemble_parse._processor import check_params
-from ensemble_parse._retry import is_whole
+from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._stored import error_from_dict, error_to_dict, json_data, to_dict
 from ensemble_parse._sync import iterate_sync
 
@@ -60,8 +61,30 @@ def mapped_sync(
     return iterate_sync(run.items, inputs)
 
 
+def batched(
+    ensemble: Ensemble,
+    inputs: Inputs,
+    response_format: Any,
+    *,
+    poll: float = 30.0,
+    window: str = "24h",
+    live: bool = True,
+    **settings: Any,
+) -> AsyncGenerator[Item[Any], None]:
+    """Do what ``Ensemble.batch`` says; what is wrong with the settings is said at once."""
+    if not is_positive(poll):
+        message = f"batch: poll={poll!r}; give seconds, more than 0"
+        raise ConfigurationError(message)
+    if settings.get("journal") is None:
+        message = "batch: give journal= a path: without it, a run that ends early would pay for its batches again"
+        raise ConfigurationError(message)
+    vendors = {"poll": poll, "window": window, "live": live}
+    run = _Run(ensemble, inputs, response_format, vendors=vendors, **settings)
+    return run.items(inputs if isinstance(inputs, AsyncIterable) else _each(inputs))
+
+
 class _Run:
-    """One ``map``: a task that pulls inputs, a task for each that is asked about, and whoever takes the items."""
+    """One ``map`` or ``batch``: a task that pulls inputs, one for each that is asked about, and who takes the items."""
 
     def __init__(
         self,
@@ -73,6 +96,7 @@ class _Run:
         ordered: bool = False,
         journal: str | os.PathLike[str] | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
+        vendors: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         """Check the settings; nothing is opened and nobody is asked before the first item is wanted."""
@@ -104,6 +128,7 @@ class _Run:
         self._pulled = 0
         self._journal: Journal | None = None
         self._tell: Callable[[Item[Any]], None] | None = None
+        self._post = None if vendors is None else Post(ensemble, format_, options, **vendors)
 
     async def items(self, inputs: AsyncIterable[Input]) -> AsyncGenerator[Item[Any], None]:
         """Give the items; however it ends, nothing is left under way."""
@@ -113,6 +138,9 @@ class _Run:
                 told = fingerprint(self._ensemble, self._format, self._options)
                 # In a thread, since every line of a long journal is read.
                 self._journal = stack.enter_context(await asyncio.to_thread(Journal, self._path, told))
+            if self._post and self._journal:
+                stack.callback(self._post.close)
+                inputs = _each(await self._post.collect(inputs, self._journal))
             self._tell = stack.enter_context(watched(self._progress, self._total))
             pulling = asyncio.create_task(self._pull(inputs))
             pulling.add_done_callback(self._ready.put_nowait)
@@ -181,8 +209,9 @@ class _Run:
         return item
 
     async def _ask(self, document: Document) -> Item[Any]:
+        ensemble = self._post.answering(document) if self._post else self._ensemble
         try:
-            result = await self._ensemble.run(document.messages, self._format, **self._options)
+            result = await ensemble.run(document.messages, self._format, **self._options)
         except EnsembleError as error:
             # A value needs no traceback: its frames would keep the request as long as the item lives.
             return self._over(document, error=error.with_traceback(None))
@@ -231,7 +260,7 @@ def read_journal(path: str | os.PathLike[str], response_format: Any) -> Iterator
         ValidationError: an answer in it is none of this type.
     """
     format_ = prepare(response_format)
-    last = {line["id"]: (line["position"], place) for place, _, line in lines(path) if place}
+    last = {line["id"]: (line["position"], place) for place, _, line in lines(path) if place and "id" in line}
     with Path(path).open("rb") as file:
         for position, place in sorted(last.values()):
             file.seek(place)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from .batches import Batches
 from .environment import environment
 from .listen import Site
 from .record import Journal, Outcome, Recorded
@@ -44,6 +45,7 @@ class Loopback:
         self._scripts: dict[str, deque[Reply]] = {}
         self._default: Reply = Answer()
         self._journal = Journal(keep)
+        self.batches = Batches(self._next_reply)
         self._bugs: list[Exception] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -137,6 +139,7 @@ class Loopback:
             self._scripts = {}
         self._default = Answer()
         self._bugs = []
+        self.batches = Batches(self._next_reply)
         self._journal.clear()
 
     @property
@@ -233,6 +236,9 @@ class Loopback:
         if answer is not None:
             self._journal.finished(recorded, "answered", 200)
             return plain(answer)
+        if (filed := self.batches.handle(request, raw)) is not None:
+            self._journal.finished(recorded, "answered" if filed.status == 200 else "failed", filed.status)
+            return filed
         code = 400 if wire else 404
         self._journal.finished(recorded, "failed", code)
         if ask:

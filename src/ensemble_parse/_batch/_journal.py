@@ -6,16 +6,17 @@ the process can do is to tear the last line, which is taken off when the run goe
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from ensemble_parse._batch._fingerprint import differences
+from ensemble_parse._batch._outbox import Outbox
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._stored import json_bytes, json_data
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping
 
     from ensemble_parse._batch._items import Id
@@ -40,6 +41,7 @@ class Journal:
                 schema or ensemble.
         """
         self._end = 0
+        self.outbox = Outbox()
         self._done: dict[Id, int] = {}  # where the line of each item with a result begins
         try:
             self._file = Path(path).open("a+b", buffering=0)  # noqa: SIM115 - open as long as the run
@@ -66,6 +68,8 @@ class Journal:
                         "Undo that, or give another path"
                     )
                     raise ConfigurationError(message)
+            elif self.outbox.read(line):
+                continue
             elif "result" in line:
                 self._done[line["id"]] = place
             else:
@@ -94,8 +98,12 @@ class Journal:
         line = json_data(self._old.readline())
         return line["result"] if line["input"] == digest else None
 
-    def write(self, line: Mapping[str, Any]) -> None:
+    def write(self, line: Mapping[str, Any], *, durable: bool = False) -> None:
         """Append a line.
+
+        Args:
+            line: what it says.
+            durable: whether it must outlast a loss of power.
 
         Raises:
             OSError: it cannot be written, and no part of it was.
@@ -109,6 +117,8 @@ class Journal:
             self._file.truncate(self._end)
             raise
         self._end += len(data)
+        if durable:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file, which gives up the lock."""

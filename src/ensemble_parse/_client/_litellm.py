@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ensemble_parse._client._batch import PROVIDER, LiteLLMBatches
 from ensemble_parse._client._dialogue import Dialogue
 from ensemble_parse._client._libraries import libraries, loaded
-from ensemble_parse._client._modes import plan
+from ensemble_parse._client._modes import plan, provider_of
 from ensemble_parse._client._prices import is_free, longest, price
 from ensemble_parse._client._protocol import Client
 from ensemble_parse._errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from ensemble_parse._client._protocol import Fit, ModelCall, Reply
+    from ensemble_parse._client._protocol import Batches, Fit, ModelCall, Reply
     from ensemble_parse._models import T, Usage
 
 forbidden = 0
@@ -46,10 +47,19 @@ class LiteLLMClient(Client):
 
     async def ask(self, call: ModelCall[T]) -> Reply[T]:
         """Ask a model, retries and re-asks included."""
-        if forbidden:
-            message = (
-                f"{call.processor} would ask a model, and no_model_requests() is in force: give Ensemble(client=...)"
-            )
-            raise ConfigurationError(message)
+        _allowed(call)
         imported = await loaded()
         return await Dialogue(call, plan(imported.litellm, call), imported).run()
+
+    async def batches(self, call: ModelCall[Any]) -> Batches | None:
+        """The batches of OpenAI, and of servers with its wire format; of no other vendor, for now."""
+        _allowed(call)
+        imported = await loaded()
+        _, provider = provider_of(imported.litellm, call.model, call.params.get("api_base"))
+        return LiteLLMBatches(imported) if provider == PROVIDER else None
+
+
+def _allowed(call: ModelCall[Any]) -> None:
+    if forbidden:
+        message = f"{call.processor} would ask a model, and no_model_requests() is in force: give Ensemble(client=...)"
+        raise ConfigurationError(message)

@@ -40,6 +40,19 @@ def price(litellm: Any, call: ModelCall[Any], input_tokens: int, output_tokens: 
     return cost if cost or is_free(call) else None
 
 
+def batch_price(litellm: Any, call: ModelCall[Any], usage: Any) -> float | None:
+    """US dollars for what LiteLLM calls a usage, in a batch; ``None`` where LiteLLM has no price."""
+    if not {"input_cost_per_token", "output_cost_per_token"}.isdisjoint(call.params):
+        # The caller's own price is of whatever this server sells; nobody said that it is half of that in a batch.
+        return price(litellm, call, usage.prompt_tokens or 0, usage.completion_tokens or 0)
+    try:
+        parts = litellm.cost_calculator.batch_cost_calculator(usage=usage, model=call.model)
+    except Exception:  # noqa: BLE001 - as above
+        parts = (0.0, 0.0)
+    cost = float(sum(parts))
+    return cost if cost or is_free(call) else None
+
+
 def longest(litellm: Any, call: ModelCall[Any], request: Mapping[str, Any]) -> int | None:
     """Tokens of the longest answer that a request allows, or ``None`` where nothing says so."""
     for name in LIMITS:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from ensemble_parse._budget import Budget
+    from ensemble_parse._budget import Budget, Spending
     from ensemble_parse._errors import ProcessorError
     from ensemble_parse._format import Parsed, ResponseFormat
     from ensemble_parse._limits import RateLimit
@@ -116,6 +116,91 @@ class Reply(Generic[T]):
     errors: Sequence[ProcessorError] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A request as it stands in a batch file.
+
+    Attributes:
+        body: what would be sent if it were asked now.
+        worst: what it costs at worst, at the price of a batch.
+    """
+
+    body: Mapping[str, Any]
+    worst: Spending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowAnswer:
+    """What a vendor says to one row of a batch.
+
+    Attributes:
+        status: as of an HTTP response.
+        body: the same.
+    """
+
+    status: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A batch as its vendor reports it.
+
+    Attributes:
+        over: whether nothing more will come of it.
+        status: the vendor's word.
+        problem: why it failed, as far as the vendor says, or ``""``.
+        files: where its answers are.
+    """
+
+    over: bool
+    status: str
+    problem: str = ""
+    files: tuple[str, ...] = ()
+
+
+class Batches(ABC):
+    """A vendor's way to answer many requests within a day for less money.
+
+    Attributes:
+        most_rows: that a file may have.
+        most_bytes: that a file may have.
+
+    Every method raises ``ProviderError`` where the vendor cannot be reached or will not.
+    """
+
+    most_rows: int
+    most_bytes: int
+
+    @abstractmethod
+    async def row(self, call: ModelCall[Any]) -> Row | None:
+        """Write down the request that ``ask`` would send; ``None``: it is not of a kind that batches take."""
+
+    @abstractmethod
+    async def submit(self, call: ModelCall[Any], lines: bytes, *, window: str, tag: str) -> str:
+        """Hand in a file of rows, marked with a tag, and return the batch's id. It is tried once."""
+
+    @abstractmethod
+    async def find(self, call: ModelCall[Any], tag: str) -> str | None:
+        """Look for a batch by its tag; ``None``: there is none."""
+
+    @abstractmethod
+    async def look(self, call: ModelCall[Any], batch: str) -> Job:
+        """Ask how far a batch is."""
+
+    @abstractmethod
+    async def answers(self, call: ModelCall[Any], job: Job) -> Mapping[str, RowAnswer]:
+        """Fetch what was answered, by ``custom_id``; rows without any answer are left out."""
+
+    @abstractmethod
+    async def read(self, call: ModelCall[T], answer: RowAnswer, *, live: bool) -> Reply[T]:
+        """Make of an answer what ``Client.ask`` makes of it; with ``live``, ask again where it is invalid or an error.
+
+        Raises:
+            ProcessorError: no sample is a valid answer.
+        """
+
+
 class Client(ABC):
     """Reaches models. Implement ``ask``, and give an instance to ``Ensemble(client=...)``."""
 
@@ -130,6 +215,11 @@ class Client(ABC):
     def price(self, call: ModelCall[Any], usage: Usage) -> float | None:
         """US dollars for so many tokens of a call's model, or ``None`` where its price is unknown."""
         del call, usage
+        return None
+
+    async def batches(self, call: ModelCall[Any]) -> Batches | None:
+        """The batches of a call's vendor, or ``None`` where it has none that can be reached."""
+        del call
         return None
 
     @abstractmethod
