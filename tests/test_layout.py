@@ -53,6 +53,10 @@ ORDER = [
     "_retry",
     "_budget",
     "_limits",
+    "_telemetry._spans",
+    "_telemetry._attributes",
+    "_telemetry._lines",
+    "_telemetry",
     "_client._protocol",
     "_client._modes",
     "_client._faults",
@@ -118,6 +122,7 @@ HEAVY = {
     "typer",
     "httpx",
     "aiohttp",
+    "opentelemetry",
 }
 
 

@@ -28,6 +28,7 @@ from ensemble_parse._processor import Processor, check_params, named, run, seats
 from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import Patience, Plan, ask_all
 from ensemble_parse._sync import run_sync
+from ensemble_parse._telemetry import deciding, workflow
 
 if TYPE_CHECKING:
     import os
@@ -260,6 +261,12 @@ class Ensemble:
         return told(lambda tell: self._run(messages, response_format, tell, model, pass_reasoning, examples, params))
 
     async def _run(
+        self, messages: Messages, response_format: Any, tell: Callable[[Event], None], *options: Any
+    ) -> Result[Any]:
+        with workflow(self.name, self.pace, messages, tell) as heard:
+            return await self._call(messages, response_format, heard, *options)
+
+    async def _call(
         self,
         messages: Messages,
         response_format: Any,
@@ -288,7 +295,9 @@ class Ensemble:
             request = replace(request, deadline=asyncio.get_running_loop().time() + self.deadline)
         ledger: list[Attempt] = []
         candidates, errors = await self._candidates(request, fits, ledger)
-        decision = await self._decision(request, candidates, ledger)
+        with deciding(self.decision_maker) as made:
+            decision = await self._decision(request, candidates, ledger)
+            made(decision)
         result = Result(
             output=decision.output,
             decision=decision,

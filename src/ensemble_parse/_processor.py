@@ -13,6 +13,7 @@ from ensemble_parse._client._protocol import Gate, ModelCall
 from ensemble_parse._errors import ConfigurationError, ProcessorError, ProcessorTimeout
 from ensemble_parse._models import Attempt, Candidate, Event, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
+from ensemble_parse._telemetry import asking
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -256,16 +257,17 @@ async def run(processor: Processor, request: Request[T], client: Client, ledger:
 
     # Here as well as over all processors, so that the samples that are there by then are not lost.
     limit = asyncio.timeout_at(request.deadline)
-    try:
-        async with limit:
-            await ask(seat.sample, seat.n)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        missing = max(1, seat.n - len(candidates) - len(errors))
-        errors.extend(ProcessorTimeout.by_deadline(seat.name) for _ in range(missing))
-    finally:
-        ledger.extend(mine)
+    with asking(seat, mine, candidates, errors):
+        try:
+            async with limit:
+                await ask(seat.sample, seat.n)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            missing = max(1, seat.n - len(candidates) - len(errors))
+            errors.extend(ProcessorTimeout.by_deadline(seat.name) for _ in range(missing))
+        finally:
+            ledger.extend(mine)
     for error in errors:
         error.attempts = tuple(mine)
     return Answered(candidates=tuple(candidates), errors=tuple(errors))
