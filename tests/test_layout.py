@@ -62,6 +62,10 @@ ORDER = [
     "_retry",
     "_budget",
     "_limits",
+    "_telemetry._spans",
+    "_telemetry._attributes",
+    "_telemetry._lines",
+    "_telemetry",
     "_client._protocol",
     "_client._admission",
     "_client._prices",
@@ -141,6 +145,7 @@ HEAVY = {
     "typer",
     "httpx",
     "aiohttp",
+    "opentelemetry",
 }
 
 

@@ -33,6 +33,7 @@ from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import Patience, Plan, ask_all
 from ensemble_parse._seats import run, seats
 from ensemble_parse._sync import run_sync
+from ensemble_parse._telemetry import deciding, workflow
 
 if TYPE_CHECKING:
     import os
@@ -296,6 +297,12 @@ class Ensemble:
     async def _run(
         self, messages: Messages, response_format: Any, options: _Options, tell: Callable[[Event], None]
     ) -> Result[Any]:
+        with workflow(self.name, self.pace, messages, tell) as heard:
+            return await self._call(messages, response_format, options, heard)
+
+    async def _call(
+        self, messages: Messages, response_format: Any, options: _Options, tell: Callable[[Event], None]
+    ) -> Result[Any]:
         started = time.perf_counter()
         check_params(options.params, "parse", ("messages", "response_format", *_Options._fields[:-1]))
         format_ = prepare(response_format, reasoning=options.pass_reasoning)
@@ -316,7 +323,9 @@ class Ensemble:
             request = replace(request, deadline=asyncio.get_running_loop().time() + self.deadline)
         ledger: list[Attempt] = []
         candidates, errors = await self._candidates(request, fits, ledger)
-        decision = await self._decision(request, candidates, ledger)
+        with deciding(self.decision_maker) as made:
+            decision = await self._decision(request, candidates, ledger)
+            made(decision)
         result = Result(
             output=decision.output,
             decision=decision,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._errors import BudgetExceeded, ProcessorError, ProcessorTimeout, ProviderError
 from ensemble_parse._models import Attempt, Candidate, T
+from ensemble_parse._telemetry import asking
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
@@ -160,16 +161,17 @@ async def _asked(
 
     # Here as well as over all processors, so that the samples that are there by then are not lost.
     limit = asyncio.timeout_at(request.deadline)
-    try:
-        async with limit:
-            await ask(seat.sample, seat.n)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        missing = max(1, seat.n - len(candidates) - len(errors))
-        errors.extend(ProcessorTimeout.by_deadline(seat.name) for _ in range(missing))
-    finally:
-        ledger.extend(mine)
+    with asking(seat, mine, candidates, errors):
+        try:
+            async with limit:
+                await ask(seat.sample, seat.n)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            missing = max(1, seat.n - len(candidates) - len(errors))
+            errors.extend(ProcessorTimeout.by_deadline(seat.name) for _ in range(missing))
+        finally:
+            ledger.extend(mine)
     for error in errors:
         error.attempts = tuple(mine)
     return Answered(candidates=tuple(candidates), errors=tuple(errors))

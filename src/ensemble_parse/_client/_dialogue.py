@@ -29,6 +29,7 @@ from ensemble_parse._client._reading import cost_of, text_of, usage_of
 from ensemble_parse._errors import ProcessorError, ProcessorTimeout, ProviderError
 from ensemble_parse._models import TRANSPORT, Attempt, T
 from ensemble_parse._retry import with_retries
+from ensemble_parse._telemetry._spans import current_span
 
 if TYPE_CHECKING:
     from ensemble_parse._client._libraries import Libraries
@@ -216,6 +217,9 @@ class Dialogue(Generic[T]):
         request["messages"] = _copy(turns)
         if call.n > 1:
             request["n"] = call.n
+        if span := current_span():
+            # LiteLLM's OpenTelemetry callback makes a span below one that it is given; else it writes on this one.
+            request["metadata"] = {"litellm_parent_otel_span": span, **(request.get("metadata") or {})}
         # The one switch that turns off both LiteLLM's retries and those hidden in the SDKs below it.
         return request | {"num_retries": 0, "timeout": call.policy.timeout + _GAP, "caching": False}
 
