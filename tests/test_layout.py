@@ -102,13 +102,15 @@ ORDER = [
     "demo._documents",
     "demo._show",
     "demo",
+    "integrations._columns",
+    "integrations.ray",
     "cli",
 ]
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
 # `demo` and `cli` are reached by the command alone.
-PUBLIC = ["batch", "cache", "compat", "config", "local", "openai", "testing"]
+PUBLIC = ["batch", "cache", "compat", "config", "integrations.ray", "local", "openai", "testing"]
 HEAVY = {
     "numpy",
     "scipy",
@@ -122,6 +124,8 @@ HEAVY = {
     "typer",
     "httpx",
     "aiohttp",
+    "pyarrow",
+    "ray",
 }
 
 
