@@ -148,6 +148,13 @@ def frameworks(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def ray(session: nox.Session) -> None:
+    """Test the mapper for Ray Data on a cluster of this computer, where an actor is killed."""
+    install(session, "ray")
+    session.run("pytest", *(session.posargs or ["tests/test_ray.py"]))
+
+
+@nox.session(python=OLDEST)
 def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with the oldest dependencies that pyproject.toml allows."""
     install(session, "minimums")
@@ -191,6 +198,7 @@ def lock(session: nox.Session) -> None:
         "bench": ["pyproject.toml", "--group", "bench"],
         "proxy": ["pyproject.toml", "--extra", "proxy", "--group", "tests"],
         "frameworks": ["pyproject.toml", "--extra", "proxy", "--group", "tests", "--group", "frameworks"],
+        "ray": ["pyproject.toml", "--extra", "ray", "--group", "tests"],
         "minimums": ["pyproject.toml", "--group", "tests", "--resolution", "lowest-direct"],
     }
     CONSTRAINTS.mkdir(exist_ok=True)

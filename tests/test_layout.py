@@ -125,13 +125,18 @@ ORDER = [
     "integrations._asked",
     "integrations._told",
     "integrations.litellm",
+    "integrations._columns",
+    "integrations.ray",
     "cli",
 ]
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
 # `demo` and `cli` are reached by the command alone.
-PUBLIC = ["batch", "cache", "compat", "config", "integrations.litellm", "local", "openai", "testing"]
+PUBLIC = [
+    *("batch", "cache", "compat", "config", "local", "openai", "testing"),
+    *("integrations.litellm", "integrations.ray"),
+]
 HEAVY = {
     "numpy",
     "scipy",
@@ -146,6 +151,8 @@ HEAVY = {
     "httpx",
     "aiohttp",
     "opentelemetry",
+    "pyarrow",
+    "ray",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeAlias, get_args
 
 from ensemble_parse._errors import BudgetExceeded, ConfigurationError
 from ensemble_parse._retry import is_positive, is_whole
@@ -180,6 +180,14 @@ class Budget:
         self._open: Final = set[Reservation]()
         self._spent = Spending()
         self._reserved = Spending()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied: two of them would spend twice as much."""
+        message = (
+            "a Budget cannot be pickled: it holds over one process. Give the other process a function that builds the "
+            "ensemble, with a budget for that process alone"
+        )
+        raise ConfigurationError(message)
 
     @property
     def spent(self) -> Spending:

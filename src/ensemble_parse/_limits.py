@@ -8,7 +8,7 @@ import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._retry import is_positive, is_whole
@@ -88,6 +88,14 @@ class RateLimit:
         self._share = 1.0
         self._paused = -math.inf  # until then
         self._slowed = -math.inf  # when the rate was last halved
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied: two of them would let twice as much through."""
+        message = (
+            "a RateLimit cannot be pickled: it holds over one process. Give the other process a function that builds "
+            "the ensemble, with a limit for that process alone"
+        )
+        raise ConfigurationError(message)
 
     @property
     def share(self) -> float:

@@ -50,6 +50,11 @@ def run_sync(coroutine: Coroutine[Any, Any, R]) -> R:
         raise
 
 
+async def run_apart(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine in the private loop, for a caller whose own loop may stand still meanwhile."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, _running().loop))
+
+
 def iterate_sync(
     begin: Callable[[AsyncIterable[Any]], AsyncGenerator[R, None]], inputs: Iterable[Any] | AsyncIterable[Any]
 ) -> Generator[R, None, None]:

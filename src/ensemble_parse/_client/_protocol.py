@@ -33,6 +33,10 @@ class Gate:
             weakref.WeakKeyDictionary()
         )
 
+    def __reduce__(self) -> tuple[type[Gate], tuple[int]]:
+        """A copy in another process is that process's gate."""
+        return type(self), (self._limit,)
+
     def __call__(self) -> AbstractAsyncContextManager[None]:
         """The gate of the running loop."""
         return self._semaphores.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._limit))
