@@ -15,7 +15,7 @@ from ensemble_parse._models import Attempt, Candidate, Event, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from tenacity import AsyncRetrying
 
@@ -334,6 +334,14 @@ def renamed(processor: Processor, name: str) -> Processor:
         object.__setattr__(copy, slot, getattr(processor, slot))
     object.__setattr__(copy, "name", name)
     return copy
+
+
+def reweighed(processors: Sequence[Processor], weight: Callable[[str], float]) -> tuple[Processor, ...]:
+    """The same processors, each with the weight that goes with its name."""
+    out = tuple(renamed(each, each.name or "") for each in processors)
+    for each in out:
+        object.__setattr__(each, "weight", weight(each.name or ""))
+    return out
 
 
 def check_params(params: Mapping[str, Any], who: str, own: Iterable[str]) -> None:
