@@ -25,6 +25,7 @@ ORDER = [
     "_errors",
     "_show",
     "_models",
+    "_learned",
     "_repair",
     "_schema",
     "_format",
@@ -56,6 +57,7 @@ ORDER = [
     "_consensus._verdicts",
     "_consensus._contests",
     "_consensus._settled",
+    "_consensus._splits",
     "_consensus._survey",
     "_consensus",
     "_messages",
@@ -113,6 +115,16 @@ ORDER = [
     "_cache._disk",
     "cache",
     "compat",
+    "_evaluate._report",
+    "_evaluate._intervals",
+    "_evaluate._labelled",
+    "_evaluate._marks",
+    "_evaluate._fit",
+    "_evaluate._ways",
+    "_evaluate._scores",
+    "_evaluate._findings",
+    "_evaluate._show",
+    "evaluate",
     "_local_weights",
     "_local_serve",
     "local",
@@ -131,10 +143,15 @@ ORDER = [
 ]
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
-DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
+DOWNWARD = {
+    ("_models", "_stored"),
+    ("_models", "_again"),
+    ("_ensemble", "config"),
+    ("_evaluate._report", "_evaluate._show"),
+}
 # `demo` and `cli` are reached by the command alone.
 PUBLIC = [
-    *("batch", "cache", "compat", "config", "local", "openai", "testing"),
+    *("batch", "cache", "compat", "config", "evaluate", "local", "openai", "testing"),
     *("integrations.litellm", "integrations.ray"),
 ]
 HEAVY = {

@@ -13,7 +13,7 @@ from ensemble_parse._models import Attempt, Event, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tenacity import AsyncRetrying
 
@@ -218,6 +218,14 @@ def _but(processor: Processor, **changed: Any) -> Processor:
     for slot in Processor.__slots__:
         object.__setattr__(copy, slot, changed.get(slot, getattr(processor, slot)))
     return copy
+
+
+def reweighed(processors: Sequence[Processor], weight: Callable[[str], float]) -> tuple[Processor, ...]:
+    """The same processors, each with the weight that goes with its name."""
+    out = tuple(renamed(each, each.name or "") for each in processors)
+    for each in out:
+        object.__setattr__(each, "weight", weight(each.name or ""))
+    return out
 
 
 def check_params(params: Mapping[str, Any], who: str, own: Iterable[str]) -> None:

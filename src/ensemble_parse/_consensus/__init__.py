@@ -5,8 +5,8 @@ In the order of reading: ``_node`` (what a type looks like), ``_values`` (when t
 to its nodes), ``_nearness`` (what is the same but for a little), ``_numbers`` and ``_combined`` (what rules make of
 values), ``_vote`` (one ballot), ``_similarity`` and ``_align`` (which items of lists are the same), ``_polls`` and
 ``_merge`` (the survey of what is said), ``_search`` and ``_cohere`` (one valid object), ``_rows`` and ``_verdicts``
-(who said what), ``_contests`` (what is disputed), ``_settled`` (what nobody can change any more) and ``_survey`` (all
-of it).
+(who said what), ``_contests`` (what is disputed), ``_settled`` (what nobody can change any more), ``_splits`` (how
+likely it is right) and ``_survey`` (all of it).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pydantic_core import ValidationError
 from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
 from ensemble_parse._consensus._shape import shape
-from ensemble_parse._consensus._survey import Survey, account, medoid
+from ensemble_parse._consensus._splits import Split
+from ensemble_parse._consensus._survey import Survey, account, against, medoid
 from ensemble_parse._consensus._values import class_of
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, R
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ensemble_parse._format import ResponseFormat
     from ensemble_parse._rules import FieldRule
 
-__all__ = ["Answer", "Contest", "Place", "Survey", "account", "consensus", "medoid", "shape"]
+__all__ = ["Answer", "Contest", "Place", "Split", "Survey", "account", "against", "consensus", "medoid", "shape"]
 
 
 @overload

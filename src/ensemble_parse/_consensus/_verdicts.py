@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -45,6 +46,7 @@ class Verdicts(Mapping[str, Verdict]):
         label: How | None = None,
         *,
         must_agree: bool = False,
+        chances: Callable[[], Mapping[str, float | None]] | None = None,
     ) -> None:
         """Keep what it takes; nothing is worked out yet.
 
@@ -55,14 +57,17 @@ class Verdicts(Mapping[str, Verdict]):
             names: their names.
             label: how a path was decided where the vote alone would not have decided it so; ``None`` for a vote.
             must_agree: whether all that is not unanimous is undecided.
+            chances: how likely each path is right, where that was learned.
         """
+        self._chances = chances
         self._poll, self._outcome, self._panel = (poll, outcome, panel)
         self._clerk = Clerk(outcome, panel, names, label, must_agree=must_agree)
         self._made: dict[str, Callable[[], Row]] | None = None
 
     def __getitem__(self, path: str) -> Verdict:
         """Say how one path was decided."""
-        return self._clerk.verdict(self._index[path]())
+        verdict = self._clerk.verdict(self._index[path]())
+        return replace(verdict, probability=self._chances().get(path)) if self._chances else verdict
 
     def __iter__(self) -> Iterator[str]:
         """Go through the paths."""
