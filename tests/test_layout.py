@@ -102,13 +102,19 @@ ORDER = [
     "demo._documents",
     "demo._show",
     "demo",
+    "_json_leaves",
+    "_json_merge",
+    "_json_schema",
+    "integrations._asked",
+    "integrations._told",
+    "integrations.litellm",
     "cli",
 ]
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
 # `demo` and `cli` are reached by the command alone.
-PUBLIC = ["batch", "cache", "compat", "config", "local", "openai", "testing"]
+PUBLIC = ["batch", "cache", "compat", "config", "integrations.litellm", "local", "openai", "testing"]
 HEAVY = {
     "numpy",
     "scipy",

@@ -29,7 +29,7 @@ _libraries: Libraries | None = None
 
 async def loaded() -> Libraries:
     """Import both at the first call, in a thread: it takes seconds, and the event loop has other work."""
-    return _libraries if _libraries is not None else await asyncio.to_thread(_load)
+    return _libraries if _libraries is not None else await asyncio.to_thread(load)
 
 
 def libraries() -> Libraries | None:
@@ -37,7 +37,8 @@ def libraries() -> Libraries | None:
     return _libraries
 
 
-def _load() -> Libraries:
+def load() -> Libraries:
+    """Import both at the first call, here and now."""
     global _libraries  # noqa: PLW0603 - an import happens once per process
     with _loading:
         if _libraries is None:

@@ -1,0 +1,1 @@
+"""Ensembles inside of other tools; each module is imported by name."""
