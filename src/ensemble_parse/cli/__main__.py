@@ -1,0 +1,7 @@
+"""``python -m ensemble_parse.cli`` is ``ensemble-parse``."""
+
+import sys
+
+from ensemble_parse.cli import main
+
+sys.exit(main())
