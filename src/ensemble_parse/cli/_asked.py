@@ -63,7 +63,7 @@ class Asked:
                 processors or read.processors,
                 self.judge or read.decision_maker,
                 pace=read.pace,
-                deadline=self.deadline or read.deadline,
+                deadline=read.deadline if self.deadline is None else self.deadline,
                 min_candidates=read.min_candidates,
                 budget=budget,
                 strict=self.strict or read.strict,

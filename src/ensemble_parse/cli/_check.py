@@ -39,7 +39,7 @@ class _Finding:
 
 def check(
     *,
-    schema: _options.Schema | None = None,
+    schema: _options.MaybeSchema = None,
     config: _options.Config = None,
     ensemble: _options.Name = None,
     model: _options.Models = None,

@@ -1,19 +1,18 @@
 """The options that several commands have; a command's own stand beside it."""
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
-Schema: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--schema",
-        "-s",
-        metavar="TYPE",
-        help="What the answer must be: module:Model, found from the current folder too, or a JSON Schema file (*.json).",
-    ),
-]
+_SCHEMA: Final = typer.Option(
+    "--schema",
+    "-s",
+    metavar="TYPE",
+    help="What the answer must be: module:Model, found from the current folder, too, or a JSON Schema file (*.json).",
+)
+Schema: TypeAlias = Annotated[str, _SCHEMA]
+MaybeSchema: TypeAlias = Annotated[str | None, _SCHEMA]
 Config: TypeAlias = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="A TOML or YAML file with ensembles.")
 ]
