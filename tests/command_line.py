@@ -1,6 +1,6 @@
 """The reference of the command line, written from the commands themselves.
 
-    python -m tests.command_line > docs/reference/command-line.md
+    python -m tests.command_line --write
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ from OUT.journal and from what is asked; the journal also has who said what, and
 document is asked about again where it failed, or where its input is another one; with another schema or ensemble the run is
 refused. How far it is stands on standard error.
 """,
+    "evaluate": """\
+The report of [`ensemble_parse.evaluate`](evaluate.md). Ask everybody everywhere if members are to be compared:
+`decision_maker = { vote = { stop = "all" } }`.
+""",
     "check": """\
 Each model is shown with the variables that its key may be in, by name and never by value, and with the way in which its vendor is
 asked for the type. Without `--ensemble`, all ensembles of a file are checked. `--ping` costs what a tiny question costs.
@@ -114,4 +118,4 @@ def _argparse(from_: ArgumentParser) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    PAGE.write_text(page(), encoding="utf-8") if "--write" in sys.argv else sys.stdout.write(page())

@@ -322,6 +322,33 @@ def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
     assert [times[text] for text in texts] == [1] * 7 + [2] * 2 + [1] * 11
 
 
+# -- evaluate -------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """The journal of a batch and a file of truths give the report, for people and as JSON; nobody is asked."""
+    texts = documents(6)
+    server.on("a", Answer(numbered))
+    server.on("b", Answer(lambda each: numbered(each) if said(each) in texts[:3] else ACME))
+    assert main(["batch", "in.jsonl", "out.jsonl", *ASK, "-m", "openai/b"]) == 0
+    truths = [{"id": f"b{number}", "truth": {"vendor": text, "total": 1}} for number, text in enumerate(texts)]
+    Path("truths.jsonl").write_text("\n".join(map(json.dumps, truths)), encoding="utf-8")
+    asked = server.count()
+    command = ["evaluate", "out.jsonl.journal", "truths.jsonl"]
+    capsys.readouterr()
+    assert main([*command, "-s", "bill.json", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    right = {score["name"]: score["whole"]["value"] for score in report["scores"]}
+    assert (report["items"], right["openai/a"], right["openai/b"]) == (6, 1.0, 0.5)
+    assert main([*command, "-s", "bill.json"]) == 0
+    assert "openai/b" in capsys.readouterr().out
+    assert main([*command, "-s", "builtins:int"]) == 2
+    assert "the type that was asked for" in capsys.readouterr().err
+    assert main(["evaluate", "none", "truths.jsonl", "-s", "bill.json"]) == 2
+    assert "no such journal" in capsys.readouterr().err
+    assert server.count() == asked
+
+
 # -- check ----------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ ORDER = [
     "_errors",
     "_show",
     "_models",
+    "_learned",
     "_repair",
     "_schema",
     "_format",
@@ -47,6 +48,7 @@ ORDER = [
     "_consensus._verdicts",
     "_consensus._contests",
     "_consensus._settled",
+    "_consensus._splits",
     "_consensus._survey",
     "_consensus",
     "_messages",
@@ -60,6 +62,7 @@ ORDER = [
     "_client._faults",
     "_client._reading",
     "_client._libraries",
+    "_client._keys",
     "_client._dialogue",
     "_client._litellm",
     "_processor",
@@ -96,6 +99,16 @@ ORDER = [
     "_cache._disk",
     "cache",
     "compat",
+    "_evaluate._report",
+    "_evaluate._intervals",
+    "_evaluate._labelled",
+    "_evaluate._marks",
+    "_evaluate._fit",
+    "_evaluate._ways",
+    "_evaluate._scores",
+    "_evaluate._findings",
+    "_evaluate._show",
+    "evaluate",
     "_local_weights",
     "_local_serve",
     "local",
@@ -108,13 +121,28 @@ ORDER = [
     "integrations._asked",
     "integrations._told",
     "integrations.litellm",
+    "cli._options",
+    "cli._asked",
+    "cli._schema",
+    "cli._parse",
+    "cli._batch",
+    "cli._evaluate",
+    "cli._check",
+    "cli._demo",
+    "cli._app",
     "cli",
+    "cli.__main__",
 ]
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
-DOWNWARD = {("_models", "_stored"), ("_models", "_again"), ("_ensemble", "config")}
+DOWNWARD = {
+    ("_models", "_stored"),
+    ("_models", "_again"),
+    ("_ensemble", "config"),
+    ("_evaluate._report", "_evaluate._show"),
+}
 # `demo` and `cli` are reached by the command alone.
-PUBLIC = ["batch", "cache", "compat", "config", "integrations.litellm", "local", "openai", "testing"]
+PUBLIC = ["batch", "cache", "compat", "config", "evaluate", "integrations.litellm", "local", "openai", "testing"]
 HEAVY = {
     "numpy",
     "scipy",

@@ -32,6 +32,7 @@ from ensemble_parse._errors import (
 )
 from ensemble_parse._format import Parsed, ResponseFormat
 from ensemble_parse._judge import Judge
+from ensemble_parse._learned import Learned
 from ensemble_parse._limits import RateLimit
 from ensemble_parse._models import (
     Attempt,
@@ -100,6 +101,7 @@ __all__ = [
     "InvalidOutput",
     "Items",
     "Judge",
+    "Learned",
     "Mean",
     "Median",
     "Medoid",

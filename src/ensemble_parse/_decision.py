@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._client._protocol import Client
     from ensemble_parse._consensus import Contest, Place
+    from ensemble_parse._learned import Learned
     from ensemble_parse._models import Attempt, How, Reason
     from ensemble_parse._processor import Processor
     from ensemble_parse._rules import FieldRule
@@ -149,6 +150,8 @@ class Vote:
         arbiter: who is asked about what has no majority, all of it at once; ``None``: the most trusted of what leads
             stands, and the result says that it is undecided.
         rules: how to compare and combine, by path; before those in the type's ``Annotated``.
+        learned: weights that take the place of the processors' own, fitted by ``ensemble_parse.evaluate.fit_weights``;
+            with it the verdicts tell how likely each value is right.
         stop: when it is settled. ``"unbeatable"``: when no outstanding weight can change any path, long text aside,
             so that the answer is the one that waiting for all would give. ``"two"``: when on every path two agree and
             lead. ``"all"``: never; everybody is asked and waited for.
@@ -161,6 +164,7 @@ class Vote:
     arbiter: Arbiter | None = None
     rules: Mapping[str, FieldRule] | None = None
     stop: Stop = "unbeatable"
+    learned: Learned | None = None
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -175,7 +179,12 @@ class Vote:
 
     def __repr__(self) -> str:
         """Show what is not the default."""
-        told = {"arbiter": self.arbiter, "rules": self.rules, "stop": None if self.stop == "unbeatable" else self.stop}
+        told = {
+            "arbiter": self.arbiter,
+            "rules": self.rules,
+            "stop": None if self.stop == "unbeatable" else self.stop,
+            "learned": self.learned,
+        }
         return f"Vote({', '.join(f'{name}={value!r}' for name, value in told.items() if value is not None)})"
 
     def fewest(self, weights: Sequence[float]) -> int:
@@ -190,12 +199,12 @@ class Vote:
         """Whether every path is."""
         if self.stop == "all" or (self.stop == "two" and len(candidates) == 1):
             return False
-        survey = Survey(candidates, outstanding.case.request.format.type, self.rules)
+        survey = Survey(candidates, outstanding.case.request.format.type, self.rules, learned=self.learned)
         return not survey.unsettled(outstanding.weight, two=self.stop == "two", arbitrated=self.arbiter is not None)
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Vote, and ask the arbiter about what the vote leaves open."""
-        survey = Survey(candidates, case.request.format.type, self.rules)
+        survey = Survey(candidates, case.request.format.type, self.rules, learned=self.learned)
         contests = survey.contests() if self.arbiter else ()
         if self.arbiter is None or not contests:
             return survey.decide()

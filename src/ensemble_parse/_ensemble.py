@@ -27,7 +27,7 @@ from ensemble_parse._format import response_format as prepare
 from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
 from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Event, Pace, Reason, Request, Result
-from ensemble_parse._processor import Processor, check_params, named
+from ensemble_parse._processor import Processor, check_params, named, reweighed
 from ensemble_parse._retry import is_positive, is_whole
 from ensemble_parse._schedule import Patience, Plan, ask_all
 from ensemble_parse._seats import run, seats
@@ -118,6 +118,9 @@ class Ensemble:
         """Check and keep the settings; nothing is imported and nobody is asked."""
         self.processors = _processors(processors)
         self.decision_maker = _decision_maker(decision_maker)
+        if isinstance(self.decision_maker, Vote) and self.decision_maker.learned:
+            # Whoever is still to answer must weigh as much as it will when it has.
+            self.processors = reweighed(self.processors, self.decision_maker.learned.weight)
         if deadline is not None and not is_positive(deadline):
             message = f"deadline={deadline!r}: give seconds, more than 0, or None"
             raise ConfigurationError(message)

@@ -263,6 +263,8 @@ class Verdict:
         margin: the weighted share by which it leads what comes next; negative where something else has more support.
         lost: the weighted share of support that was given up against the vote's winner.
         similarity: for long texts, how alike the others are on average, from 0 to 1; else ``None``.
+        probability: how likely the value is right, with all that contains it, from 0 to 1, going by who says so and
+            who says what else; ``None`` without learned weights, and where no candidate says so.
     """
 
     value: Any
@@ -273,6 +275,7 @@ class Verdict:
     margin: float = 0.0
     lost: float = 0.0
     similarity: float | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

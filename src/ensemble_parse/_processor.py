@@ -212,6 +212,14 @@ def renamed(processor: Processor, name: str) -> Processor:
     return copy
 
 
+def reweighed(processors: Sequence[Processor], weight: Callable[[str], float]) -> tuple[Processor, ...]:
+    """The same processors, each with the weight that goes with its name."""
+    out = tuple(renamed(each, each.name or "") for each in processors)
+    for each in out:
+        object.__setattr__(each, "weight", weight(each.name or ""))
+    return out
+
+
 def check_params(params: Mapping[str, Any], who: str, own: Iterable[str]) -> None:
     """Refuse keywords that this library sets itself, and those that are nearly one of its own.
 

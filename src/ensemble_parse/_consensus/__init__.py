@@ -4,7 +4,8 @@ In the order of reading: ``_node`` (what a type looks like), ``_values`` (when t
 ``_paths`` (what a type's author says about it), ``_annotations``, ``_unions``, ``_records`` and ``_shape`` (from a type
 to its nodes), ``_vote`` (one ballot), ``_similarity`` and ``_align`` (which items of lists are the same), ``_polls``
 and ``_merge`` (the survey of what is said), ``_cohere`` (one valid object), ``_verdicts`` (who said what),
-``_contests`` (what is disputed), ``_settled`` (what nobody can change any more), ``_survey`` (all of it).
+``_contests`` (what is disputed), ``_settled`` (what nobody can change any more), ``_splits`` (how likely it is right),
+``_survey`` (all of it).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard, overload
 from ensemble_parse._consensus._contests import Answer, Contest
 from ensemble_parse._consensus._polls import Place
 from ensemble_parse._consensus._shape import shape
-from ensemble_parse._consensus._survey import Survey, account, medoid
+from ensemble_parse._consensus._splits import Split
+from ensemble_parse._consensus._survey import Survey, account, against, medoid
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._models import Candidate, Decision, R
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._rules import FieldRule
 
-__all__ = ["Answer", "Contest", "Place", "Survey", "account", "consensus", "medoid", "shape"]
+__all__ = ["Answer", "Contest", "Place", "Split", "Survey", "account", "against", "consensus", "medoid", "shape"]
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Generic
 
 from ensemble_parse._consensus._annotations import unwrapped
@@ -13,6 +14,7 @@ from ensemble_parse._consensus._polls import Agreed, Members
 from ensemble_parse._consensus._records import around
 from ensemble_parse._consensus._settled import Bar, unsettled
 from ensemble_parse._consensus._shape import shape
+from ensemble_parse._consensus._splits import Split, chances, splits
 from ensemble_parse._consensus._values import same
 from ensemble_parse._consensus._verdicts import Verdicts
 from ensemble_parse._consensus._vote import Panel
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._consensus._node import Node
     from ensemble_parse._consensus._polls import Place
+    from ensemble_parse._learned import Learned
     from ensemble_parse._models import How
     from ensemble_parse._rules import FieldRule
 
@@ -42,6 +45,7 @@ class Survey(Generic[T]):
         rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
         *,
         must_agree: bool = False,
+        learned: Learned | None = None,
     ) -> None:
         """Walk the type once and poll the candidates.
 
@@ -50,16 +54,19 @@ class Survey(Generic[T]):
             type_: their type; ``None`` for that of the candidates.
             rules: as for ``consensus``.
             must_agree: whether all that is not unanimous is undecided.
+            learned: weights instead of the candidates' own, and the verdicts' probabilities.
 
         Raises:
-            ConfigurationError: there are no candidates, a weight is not positive, or a rule does not fit the type.
+            ConfigurationError: there are no candidates, a weight is not positive, a rule does not fit the type, or
+                nothing was learned about a candidate's processor.
         """
         if not candidates:
             message = "no candidates: give one or more"
             raise ConfigurationError(message)
         self.candidates = tuple(candidates)
         self._names = [each.name for each in self.candidates]
-        self._panel = Panel.of([each.weight for each in self.candidates])
+        self._learned = learned
+        self._panel = Panel.of([learned.weight(each.processor) if learned else each.weight for each in self.candidates])
         said = [each.output for each in self.candidates]
         self._must_agree = must_agree
         node, wrapped = _root(type_, said, rules)
@@ -108,7 +115,13 @@ class Survey(Generic[T]):
         outcome = Outcome(self._panel, choices)
         value = outcome.value(self._poll)
         output = value[0] if self._wrapped else value
-        verdicts = Verdicts(self._poll, outcome, self._panel, self._names, must_agree=self._must_agree)
+        chances_ = None
+        if self._learned is not None:
+            processors = [each.processor for each in self.candidates]
+            chances_ = functools.cache(functools.partial(chances, self._poll, outcome, self._learned, processors))
+        verdicts = Verdicts(
+            self._poll, outcome, self._panel, self._names, must_agree=self._must_agree, chances=chances_
+        )
         told = [*verdicts.doubtful()]
         trusted = sorted(range(len(self.candidates)), key=self._panel.ranks.__getitem__)
         same = next((self.candidates[i] for i in trusted if self.candidates[i].output is output), None)
@@ -163,6 +176,20 @@ def account(
     node, wrapped = _root(type_, said, rules)
     polled = survey(node, panel, range(len(said)), [(each,) for each in said] if wrapped else said)
     return Verdicts(polled, Outcome(panel), panel, [each.name for each in candidates], how)
+
+
+def against(
+    truth: T,
+    candidates: Sequence[Candidate[T]],
+    type_: Any,
+    rules: Mapping[str, FieldRule | Iterable[FieldRule]] | None = None,
+) -> list[Split]:
+    """Tell how candidates split on each question that the truth answers; what stands is the truth's answer."""
+    panel = Panel.of([each.weight for each in candidates]).with_given()
+    said = [*(each.output for each in candidates), truth]
+    node, wrapped = _root(type_, said, rules)
+    polled = survey(node, panel, range(len(said)), [(each,) for each in said] if wrapped else said)
+    return [*splits(polled, Outcome(panel))]
 
 
 def _root(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -43,6 +44,7 @@ class Verdicts(Mapping[str, Verdict]):
         label: How | None = None,
         *,
         must_agree: bool = False,
+        chances: Callable[[], Mapping[str, float | None]] | None = None,
     ) -> None:
         """Keep what it takes; nothing is worked out yet.
 
@@ -53,7 +55,9 @@ class Verdicts(Mapping[str, Verdict]):
             names: their names.
             label: how a path was decided where the vote alone would not have decided it so; ``None`` for a vote.
             must_agree: whether all that is not unanimous is undecided.
+            chances: how likely each path is right, where that was learned.
         """
+        self._chances = chances
         self._poll, self._outcome, self._panel, self._names = (poll, outcome, panel, names)
         self._label: How | None = label
         self._must_agree = must_agree
@@ -61,7 +65,8 @@ class Verdicts(Mapping[str, Verdict]):
 
     def __getitem__(self, path: str) -> Verdict:
         """Say how one path was decided."""
-        return self._index[path]()
+        verdict = self._index[path]()
+        return replace(verdict, probability=self._chances().get(path)) if self._chances else verdict
 
     def __iter__(self) -> Iterator[str]:
         """Go through the paths."""

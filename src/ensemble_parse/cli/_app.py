@@ -9,6 +9,7 @@ from ensemble_parse.cli._batch import batch
 from ensemble_parse.cli._check import check
 from ensemble_parse.cli._demo import SUMMARY
 from ensemble_parse.cli._demo import run as demonstrated
+from ensemble_parse.cli._evaluate import evaluate
 from ensemble_parse.cli._parse import parse
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 app.command()(parse)
 app.command()(batch)
+app.command()(evaluate)
 app.command()(check)
 
 
