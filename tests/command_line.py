@@ -1,6 +1,6 @@
 """The reference of the command line, written from the commands themselves.
 
-    python -m tests.command_line --write
+python -m tests.command_line --write
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ What is wrong is told on standard error. Keys come from the environment, as Lite
 
 _MORE: Final = {
     "parse": """\
-What a module of yours prints when it is imported goes to standard error, too. If there is no answer, standard output stays empty.
+What a module of yours prints when it is imported goes to standard error, too. If there is no answer, standard output
+stays empty.
 """,
     "batch": """\
 OUT gets a line for every document:
@@ -53,18 +54,19 @@ OUT gets a line for every document:
 {"id": "2026-001", "output": {"vendor": "ACME", "total": 1240.0}, "status": "complete", "error": null}
 ```
 
-`status` is `complete`, `degraded` or `failed`; `error` is `null`, or has a `kind` and a `message`. OUT is written anew by every run,
-from OUT.journal and from what is asked; the journal also has who said what, and `ensemble_parse.batch.read_journal` reads it. A
-document is asked about again where it failed, or where its input is another one; with another schema or ensemble the run is
-refused. How far it is stands on standard error.
+`status` is `complete`, `degraded` or `failed`; `error` is `null`, or has a `kind` and a `message`. OUT is written anew
+by every run, from OUT.journal and from what is asked; the journal also has who said what, and
+[`read_journal`](batch.md) reads it. A document is asked about again where it failed, or where its input is another one;
+with another schema or ensemble the run is refused. How far it is stands on standard error.
 """,
     "evaluate": """\
-The report of [`ensemble_parse.evaluate`](evaluate.md). Ask everybody everywhere if members are to be compared:
+The report of [`ensemble_parse.evaluate`](evaluate.md). If members are to be compared, ask everybody everywhere:
 `decision_maker = { vote = { stop = "all" } }`.
 """,
     "check": """\
-Each model is shown with the variables that its key may be in, by name and never by value, and with the way in which its vendor is
-asked for the type. Without `--ensemble`, all ensembles of a file are checked. `--ping` costs what a tiny question costs.
+Each model is shown with the variables that its key may be in, by name and never by value, and with the way in which its
+vendor is asked for the type. Without `--ensemble`, all ensembles of a file are checked. `--ping` costs what a tiny
+question costs.
 """,
 }
 

@@ -138,7 +138,8 @@ def test_judge(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
 def test_ensemble_of_a_file(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
     """A file says who is asked and how; options say otherwise."""
     Path("ensembles.toml").write_text(
-        "[ensembles.one]\nprocessors = ['openai/a']\ntemperature = 0.5\nexamples = [['old', {vendor = 'X', total = 1}]]\n"
+        "[ensembles.one]\nprocessors = ['openai/a']\ntemperature = 0.5\n"
+        "examples = [['old', {vendor = 'X', total = 1}]]\n"
         f"[ensembles.two]\nprocessors = [{{model = 'openai/b', api_base = '{server.openai_base}'}}]\n",
         encoding="utf-8",
     )
@@ -210,10 +211,8 @@ WRONG: list[tuple[Sequence[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), WRONG, ids=lambda each: None if isinstance(each, str) else " ".join(each))
-def test_wrong_calls(
-    server: Loopback, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], told: str
-) -> None:
+@pytest.mark.parametrize(("arguments", "told"), WRONG, ids=[" ".join(each) for each, _ in WRONG])
+def test_wrong_calls(server: Loopback, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], told: str) -> None:
     """A wrong call ends with 2, one message that says what to do, and no request."""
     documents(1)
     Path("broken.json").write_text('{"input": "fine"}\n{"input": \n', encoding="utf-8")
@@ -298,7 +297,7 @@ def test_batch_strict(server: Loopback, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
-    """Interrupted, it says how to go on; the same command then asks for the rest, and for nothing twice that was done."""
+    """Interrupted, it says how to go on; the same command then asks for nothing again that was done."""
     texts = documents(20)
     server.on("a", *[Answer(numbered)] * 7, Answer(numbered, latency=30))
     command = ["batch", "in.jsonl", "out.jsonl", *ASK, "--concurrency", "2"]
@@ -412,7 +411,7 @@ def test_ping(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_imports_little() -> None:
     """Help comes at once: what takes long to import is not imported for it."""
     heavy = "{'litellm', 'instructor', 'openai', 'pydantic', 'rich', 'scipy', 'numpy'}"
-    script = f"import sys\nfrom ensemble_parse.cli import main\nmain(['--help'])\nprint(*({heavy} & sys.modules.keys()))"
+    script = f"import sys, ensemble_parse.cli as it\nit.main(['--help'])\nprint(*({heavy} & sys.modules.keys()))"
     ran = run(script=script)
     assert "batch" in ran.stdout
     assert ran.stdout.splitlines()[-1] == ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from ensemble_parse.cli import main
 from ensemble_parse.demo._documents import INVOICES, SHIPMENTS
 from tests.loopback import Answer, Loopback, Recorded, Status
 
 if TYPE_CHECKING:
+    import pytest
+
     from ensemble_parse.demo._documents import Invoice, Shipment
 
 

@@ -13,7 +13,7 @@ from ensemble_parse._models import Attempt, Event, Mode, T
 from ensemble_parse._retry import RetryPolicy, is_positive, is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tenacity import AsyncRetrying
 

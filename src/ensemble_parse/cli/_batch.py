@@ -134,7 +134,7 @@ class _Documents:
         number = 0
         try:
             with self._path.open(encoding="utf-8-sig") as file:
-                for number, line in enumerate(file, 1):
+                for number, line in enumerate(file, 1):  # noqa: B007 - where it went wrong
                     if line.strip():
                         yield json.loads(line)
         except OSError as error:

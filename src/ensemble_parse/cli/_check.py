@@ -81,7 +81,9 @@ async def _checked(asked: Asked, type_: Any, *, ping: bool) -> bool:
         return fine
 
 
-async def _found(processor: Processor, params: "Mapping[str, Any]", type_: Any, *, strict: bool, ping: bool) -> _Finding:
+async def _found(
+    processor: Processor, params: "Mapping[str, Any]", type_: Any, *, strict: bool, ping: bool
+) -> _Finding:
     name = processor.name or ""
     if processor.model is None:
         return _Finding(who=name, told=("names no model: give --model or --local",), fine=False)

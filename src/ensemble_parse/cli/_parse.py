@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ensemble_parse._models import Result
 
 
-def parse(  # noqa: PLR0913 - an option each
+def parse(
     *,
     text: Annotated[str | None, typer.Argument(metavar="TEXT", show_default=False, help="What to read.")] = None,
     file: Annotated[
@@ -71,19 +71,21 @@ def _text(text: str | None, file: Path | None) -> str:
     if text is not None and file is not None:
         message = "give a text or --file, not both"
         raise ConfigurationError(message)
-    if text is None:
-        try:
-            text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            message = f"{file}: it cannot be read: {error.strerror}"
-            raise ConfigurationError(message) from None
-        except UnicodeDecodeError:
-            message = f"{file or 'standard input'}: it is no text in UTF-8"
-            raise ConfigurationError(message) from None
-    if not text.strip():
+    read = _read(file) if text is None else text
+    if not read.strip():
         message = "there is nothing to read: the text is empty"
         raise ConfigurationError(message)
-    return text
+    return read
+
+
+def _read(file: Path | None) -> str:
+    try:
+        return sys.stdin.read() if file is None else file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        message = f"{file}: it cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        message = f"{file or 'standard input'}: it is no text in UTF-8"
+    raise ConfigurationError(message)
 
 
 def _show(result: "Result[Any]") -> None:
