@@ -66,6 +66,8 @@ def amount(data: Any) -> Any:
     return {**data, "value": data["value"] * marking.UNITS[data["unit"]], "unit": "none"}
 
 
+# Their rules mark fields as they are spelled, so that probabilities of fields cannot be set beside them.
+SPELLED_BY_FIELDS = ("finrag-single", "finrag-series")
 SPELLINGS: Mapping[str, Callable[[Any], Any]] = {
     "zeroeval-crux": lambda data: {"answer": repr(equality.literal(data["answer"]))},
     "zeroeval-math": lambda data: {"answer": equality.typeset(data["answer"])},
@@ -190,9 +192,10 @@ def document(
                 shown = [f"{100 * share(table, each, metric):.1f}" for each in (BEST, OURS, LEARNED, UNCHECKED)]
                 gains = [bootstrap.gain(LEARNED, metric, over) for over in (BEST, OURS)]
                 told = [f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]" for gain in gains]
+                shown_error = "" if name in SPELLED_BY_FIELDS else f"{wrong:.3f}"
                 used = ", ".join(f"{basis} {times}" for basis, times in bases.most_common())
                 body.append(
-                    [f"{name} ({metric}), {pool.name}, {pool.size}", str(few), *shown, *told, used, f"{wrong:.3f}"]
+                    [f"{name} ({metric}), {pool.name}, {pool.size}", str(few), *shown, *told, used, shown_error]
                 )
                 print(" | ".join(body[-1]), file=sys.stderr, flush=True)
     yield from report.rows(header, body)

@@ -16,6 +16,7 @@ from ensemble_parse import (
     Ensemble,
     First,
     Judge,
+    Learned,
     Processor,
     ProcessorError,
     RateLimit,
@@ -23,9 +24,11 @@ from ensemble_parse import (
     RetryPolicy,
     Spending,
     Verdict,
+    Vote,
 )
 from ensemble_parse.batch import Item, read_journal
 from ensemble_parse.cache import Cache
+from ensemble_parse.evaluate import Report, evaluate, fit_weights, read_truths
 from ensemble_parse.local import LocalModel, local_models
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
 
@@ -132,3 +135,14 @@ async def others() -> None:
         Ensemble(["a/b"], client=FunctionClient(lambda call: call.n))
     async with local_models(LocalModel(name="mine", path="mine.gguf"), samples=2) as processors:
         assert_type(processors, list[Processor])
+
+
+def measured() -> None:
+    """Results beside the truth, from a journal or at hand."""
+    items = read_journal("run.jsonl", Invoice)
+    report = evaluate(items, read_truths("truths.jsonl"), decision_makers={"first": First()}, groups=lambda id_: id_)
+    assert_type(report, Report)
+    assert_type(report.score("ensemble").whole.value, float)
+    learned = fit_weights([Ensemble(3).run_sync("x", Invoice)], {0: Invoice(total=1)})
+    assert_type(learned, Learned)
+    Vote(learned=learned)

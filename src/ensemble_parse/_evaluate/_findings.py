@@ -131,10 +131,10 @@ def notes(labels: Labels, scores: Sequence[Score]) -> tuple[str, ...]:
     """Say what weakens the figures."""
     told: list[str] = []
     if labels.groups < _FEW:
-        told.append(f"{labels.groups} independent inputs are few: the intervals are rough, rather too narrow.")
+        told.append(f"{labels.groups} independent inputs are few: the intervals are rough.")
     told += [
-        f"{score.name} was asked about {score.items} of {len(labels.cases)} inputs, most likely where others disagreed: "
-        'its share is no measure of it. Vote(stop="all") asks everybody.'
+        f"{score.name} was asked about {score.items} of {len(labels.cases)} inputs, most likely where others "
+        'disagreed: its share is no measure of it. Vote(stop="all") asks everybody.'
         for score in scores
         if score.kind == "processor" and score.items < ASKED * len(labels.cases)
     ]
