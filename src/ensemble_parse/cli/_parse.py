@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def parse(
     *,
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", show_default=False, help="What to read.")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to read.")] = None,
     file: Annotated[
         Path | None,
         typer.Option("--file", "-f", metavar="FILE", help="Read this file instead; without either, standard input."),
