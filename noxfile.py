@@ -126,6 +126,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def reference(session: nox.Session) -> None:
+    """Write the page about the command line from the commands; the tests say when it is due."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.command_line", "--write")
+
+
+@nox.session(python=NEWEST)
 def demo(session: nox.Session) -> None:
     """Run an ensemble of small real models on this computer; `-- --gemma` adds one that comes under its own terms."""
     install(session, "demo")
@@ -190,16 +197,16 @@ def build(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Resolve every constraint file anew; what is given after -- goes to uv, such as `--upgrade-package litellm`."""
     compiled = {
-        "tests": ["pyproject.toml", "--extra", "local", "--group", "tests"],
+        "tests": ["pyproject.toml", "--extra", "cli", "--extra", "local", "--group", "tests"],
         "lint": ["--group", "lint"],
-        "typing": ["pyproject.toml", "--group", "typing"],
+        "typing": ["pyproject.toml", "--extra", "cli", "--group", "typing"],
         "docs": ["--group", "docs"],
         "demo": ["pyproject.toml", "--extra", "local"],
         "bench": ["pyproject.toml", "--group", "bench"],
         "proxy": ["pyproject.toml", "--extra", "proxy", "--group", "tests"],
         "frameworks": ["pyproject.toml", "--extra", "proxy", "--group", "tests", "--group", "frameworks"],
         "ray": ["pyproject.toml", "--extra", "ray", "--group", "tests"],
-        "minimums": ["pyproject.toml", "--group", "tests", "--resolution", "lowest-direct"],
+        "minimums": ["pyproject.toml", "--extra", "cli", "--group", "tests", "--resolution", "lowest-direct"],
     }
     CONSTRAINTS.mkdir(exist_ok=True)
     for name, args in compiled.items():

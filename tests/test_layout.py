@@ -75,6 +75,7 @@ ORDER = [
     "_client._faults",
     "_client._reading",
     "_client._libraries",
+    "_client._keys",
     "_client._dialogue",
     "_client._batch",
     "_client._litellm",
@@ -139,7 +140,17 @@ ORDER = [
     "integrations.litellm",
     "integrations._columns",
     "integrations.ray",
+    "cli._options",
+    "cli._asked",
+    "cli._schema",
+    "cli._parse",
+    "cli._batch",
+    "cli._evaluate",
+    "cli._check",
+    "cli._demo",
+    "cli._app",
     "cli",
+    "cli.__main__",
 ]
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
