@@ -100,6 +100,7 @@ ORDER = [
     "_batch._vendor",
     "_batch._post",
     "batch",
+    "_call",
     "_ensemble",
     "",
     "testing",

@@ -1,8 +1,7 @@
-"""The flow: a request goes in, candidates come of it, a decision is made, a result is given."""
+"""Several models as one: its settings, and the ways to ask it."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import time
 from collections.abc import Sequence
@@ -11,29 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, get_args, overload
 
 from ensemble_parse._budget import Budget
-from ensemble_parse._consensus import shape
-from ensemble_parse._decision import Case, DecisionMaker, Outstanding, Vote, decided
-from ensemble_parse._errors import (
-    AllProcessorsFailed,
-    BudgetExceeded,
-    ConfigurationError,
-    DeadlineExceeded,
-    DecisionError,
-    DegradedResult,
-    ProcessorTimeout,
-)
-from ensemble_parse._estimates import estimated
+from ensemble_parse._call import Panel, answer, fits
+from ensemble_parse._decision import DecisionMaker, Vote
+from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._events import told
 from ensemble_parse._format import response_format as prepare
 from ensemble_parse._judge import Judge
 from ensemble_parse._messages import conversation, example_turns
-from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Event, Pace, Reason, Request, Result
+from ensemble_parse._models import Event, Pace, Request, Result
 from ensemble_parse._processor import Processor, check_params, named, reweighed
 from ensemble_parse._retry import is_positive, is_whole
-from ensemble_parse._schedule import Patience, Plan, ask_all
-from ensemble_parse._seats import run, seats
+from ensemble_parse._schedule import Patience
 from ensemble_parse._sync import run_sync
-from ensemble_parse._telemetry import deciding, workflow
+from ensemble_parse._telemetry import workflow
 
 if TYPE_CHECKING:
     import os
@@ -43,10 +32,8 @@ if TYPE_CHECKING:
     from ensemble_parse._batch._items import Inputs, Item
     from ensemble_parse._batch._progress import Progress
     from ensemble_parse._client._protocol import Client, Fit
-    from ensemble_parse._errors import ProcessorError
     from ensemble_parse._messages import Example
     from ensemble_parse._models import Messages
-    from ensemble_parse._seats import Seat
     from ensemble_parse.openai import Chat, Completions, OpenAIFace, SyncCompletions
 
 T = TypeVar("T")
@@ -320,32 +307,7 @@ class Ensemble:
             budgets=tuple(each for each in (self.budget, _budget(options.budget)) if each is not None),
             tell=lambda event: tell(replace(event, seconds=time.perf_counter() - started)),
         )
-        fits = await self._fits(request)
-        if self.deadline:
-            # Counted from here: what a process imports at its first call is no model's time.
-            request = replace(request, deadline=asyncio.get_running_loop().time() + self.deadline)
-        ledger: list[Attempt] = []
-        candidates, errors = await self._candidates(request, fits, ledger)
-        with deciding(self.decision_maker) as made:
-            decision = await self._decision(request, candidates, ledger)
-            made(decision)
-        result = Result(
-            output=decision.output,
-            decision=decision,
-            candidates=candidates,
-            errors=errors,
-            attempts=tuple(ledger),
-            reasons=(*_reasons(errors, ledger), *decision.reasons),
-            seconds=time.perf_counter() - started,
-            name=self.name,
-            format=format_,
-        )
-        request.tell(Event(kind="decided", result=result))
-        if self.strict and result.reasons:
-            why = "; ".join(f"{reason.kind}: {reason.detail}" for reason in result.reasons)
-            message = f"the result is degraded, and strict=True: {why}"
-            raise DegradedResult(message, result=result)
-        return result
+        return await answer(self._panel, request, started)
 
     @overload
     def parse_sync(self, messages: Messages, response_format: type[T], **options: Any) -> T: ...
@@ -487,9 +449,10 @@ class Ensemble:
             ConfigurationError: a vendor cannot take it; the message says which field, and why.
         """
         format_ = prepare(response_format, reasoning=pass_reasoning)
-        return await self._fits(
-            Request(messages=(), format=format_, params=self.params, model=model, strict=self.strict)
+        request: Request[Any] = Request(
+            messages=(), format=format_, params=self.params, model=model, strict=self.strict
         )
+        return await fits(self._panel, request)
 
     # -- asking, in the words of an OpenAI client -----------------------------------------------------------------
 
@@ -512,104 +475,20 @@ class Ensemble:
 
         return sync_face(partial(ask, self))
 
-    # -- the steps of one call, in order --------------------------------------------------------------------------
-
-    async def _fits(self, request: Request[Any]) -> tuple[Fit, ...]:
-        """Find out that everybody can be asked, and the answers decided upon, before anybody is."""
-        shape(request.format.type, self.decision_maker.rules if isinstance(self.decision_maker, Vote) else None)
-        judges: Sequence[Processor] = getattr(self.decision_maker, "processors", ())
-        # A judge is given what says where requests go, and no other parameter of the call's.
-        params = {name: value for name, value in request.params.items() if name in TRANSPORT}
-        judging = replace(request, params=params, strict=False)
-        calls = [
-            *(each.call(request, [], n=each.n) for each in self.processors),
-            *(each.call(judging, []) for each in judges),
-        ]
-        return tuple([await self.client.fit(call) for call in calls])
-
-    async def _candidates(
-        self, request: Request[T], fits: Sequence[Fit], ledger: list[Attempt]
-    ) -> tuple[tuple[Candidate[T], ...], tuple[ProcessorError, ...]]:
-        permuted = bool(request.examples) and request.shuffle_examples
-        panel = seats(self.processors, fits[: len(self.processors)], together=not permuted)
-        case = Case(request=request, client=self.client, ledger=ledger)
-        weights = [seat.weight for seat in panel for _ in range(seat.n)]
-        plan = Plan(
+    @property
+    def _panel(self) -> Panel:
+        return Panel(
+            name=self.name,
+            processors=self.processors,
+            maker=self.decision_maker,
+            client=self.client,
             pace=self.pace,
-            fewest=max(self.min_candidates, self._fewest(weights)),
-            settled=partial(self._settled, case),
             patience=self._patience,
-            deadline=request.deadline,
-            tell=request.tell,
+            deadline=self.deadline,
+            min_candidates=self.min_candidates,
+            strict=self.strict,
+            exhaustive=self._exhaustive,
         )
-        now = asyncio.get_running_loop().time()
-        nobody = all(each.availability.resting(now) for each in self.processors)
-        answered = await ask_all(
-            panel,
-            lambda seat: run(self.processors[seat.position], request, self.client, ledger, seat, always=nobody),
-            plan,
-        )
-        calls = {seat.name: self.processors[seat.position].call(request, []) for seat in panel}
-        ledger[:] = estimated(ledger, lambda name, usage: self.client.price(calls[name], usage))
-        candidates = tuple(candidate for each in answered for candidate in each.candidates)
-        errors = tuple(error for each in answered for error in each.errors)
-        if not candidates:
-            if _past(request.deadline):
-                message = f"no processor had answered within the deadline of {self.deadline:g} s"
-                raise DeadlineExceeded(message, attempts=tuple(ledger))
-            if errors and all(isinstance(error, BudgetExceeded) for error in errors):
-                raise errors[0].with_traceback(None)
-            # Each error's own traceback goes through tenacity, instructor and LiteLLM, and says nothing more.
-            raise AllProcessorsFailed([error.with_traceback(None) for error in errors], tuple(ledger))
-        if len(candidates) < self.min_candidates and _past(request.deadline):
-            message = (
-                f"{len(candidates)} valid answers within the deadline of {self.deadline:g} s, and "
-                f"min_candidates={self.min_candidates}"
-            )
-            raise DeadlineExceeded(message, candidates=candidates, attempts=tuple(ledger))
-        if len(candidates) < self.min_candidates:
-            why = "".join(f"\n  {error}" for error in errors)
-            message = f"{len(candidates)} valid answers, and min_candidates={self.min_candidates}:{why}"
-            raise DecisionError(message, candidates=candidates)
-        return candidates, errors
-
-    def _fewest(self, weights: Sequence[float]) -> int:
-        if not hasattr(self.decision_maker, "settled"):
-            return len(weights)
-        fewest = getattr(self.decision_maker, "fewest", None)
-        return fewest(weights) if fewest else 1
-
-    def _settled(
-        self, case: Case, candidates: Sequence[Candidate[Any]], asked: Sequence[Seat], unasked: Sequence[Seat]
-    ) -> bool:
-        """Ask the decision maker whether what may still come could change its decision."""
-        settled = getattr(self.decision_maker, "settled", None)
-        if settled is None or self._exhaustive or len(candidates) < self.min_candidates:
-            return False
-        outstanding = Outstanding(
-            asked=tuple(seat.position for seat in asked for _ in range(seat.n)),
-            unasked=tuple(seat.position for seat in unasked for _ in range(seat.n)),
-            weight=sum(seat.weight * seat.n for seat in (*asked, *unasked)),
-            case=case,
-        )
-        return bool(settled(candidates, outstanding))
-
-    async def _decision(
-        self,
-        request: Request[T],
-        candidates: tuple[Candidate[T], ...],
-        ledger: list[Attempt],
-    ) -> Decision[T]:
-        case = Case(request=request, client=self.client, ledger=ledger)
-        try:
-            async with asyncio.timeout_at(request.deadline):
-                return await decided(self.decision_maker, candidates, case)
-        except TimeoutError:
-            if not _past(request.deadline):
-                raise
-        decision = await decided(Vote(), candidates, case)
-        late = Reason(kind="deadline", detail="no time was left for the decision maker; the vote decided")
-        return replace(decision, reasons=(late, *decision.reasons))
 
     def exhaustive(self, client: Client, processors: Sequence[Processor]) -> Self:
         """The same ensemble over another client: all are asked at once, and every answer is waited for and counted."""
@@ -661,36 +540,3 @@ def _budget(budget: Budget | None) -> Budget | None:
         message = f"budget={budget!r}: give a Budget, such as Budget(usd=1.5), or None"
         raise ConfigurationError(message)
     return budget
-
-
-def _past(deadline: float | None) -> bool:
-    return deadline is not None and asyncio.get_running_loop().time() >= deadline
-
-
-def _reasons(errors: Sequence[ProcessorError], ledger: Sequence[Attempt]) -> tuple[Reason, ...]:
-    failed = [
-        Reason(
-            kind="deadline" if isinstance(error, ProcessorTimeout) and error.cut_off else "processor failed",
-            detail=str(error),
-            processor=error.processor,
-        )
-        for error in errors
-    ]
-    dropped = {(attempt.processor, name) for attempt in ledger for name in attempt.dropped}
-    parameters = [
-        Reason(kind="dropped parameter", detail=f"{who}: its vendor does not take {name!r}", processor=who)
-        for who, name in sorted(dropped)
-    ]
-    # What a request cost that was cut off because it made no difference is not known, and nothing is the matter.
-    counted = [attempt for attempt in ledger if attempt.error != "Cancelled"]
-    unpriced = [who for who, cost in Cost.of(counted).processors.items() if cost is None]
-    answered = {attempt.processor for attempt in ledger if attempt.error is None and attempt.cost is None}
-    prices = [
-        Reason(
-            kind="price unknown",
-            detail=f"{who}: {'its model has no known price' if who in answered else 'a request of it was cut off'}",
-            processor=who,
-        )
-        for who in unpriced
-    ]
-    return (*failed, *parameters, *prices)
