@@ -597,6 +597,7 @@ params = st.dictionaries(
     st.sampled_from(["temperature", "seed", "user", "extra_body", "stop", "top_p"]), data | st.dates(), max_size=3
 )
 positive = st.floats(0.001, 1e9)
+paths = st.sampled_from(["", "total", "items", "items[].price", "by_name.*", "pair[1]", "items[].tags[]"])
 retries = st.builds(
     RetryPolicy,
     attempts=st.integers(1, 9),
@@ -656,7 +657,7 @@ makers = st.one_of(
     st.just(Unanimous()),
     models.filter(lambda model: "/" in model),
     judges,
-    st.builds(Vote, st.none() | judges, st.none() | st.dictionaries(texts, several, min_size=1, max_size=3)),
+    st.builds(Vote, st.none() | judges, st.none() | st.dictionaries(paths, several, min_size=1, max_size=3)),
 )
 ensembles = st.builds(
     lambda processors, maker, params, settings: Ensemble(processors, maker, **settings, **params),

@@ -197,7 +197,11 @@ RULES: Final = Choice(
 
 MAKER: Final = Choice(
     kinds={
-        "vote": Table(makes=Vote, settings={"arbiter": JUDGE, "rules": {"*": RULES}, "stop": Stop}),
+        "vote": Table(
+            makes=Vote,
+            settings={"arbiter": JUDGE, "rules": {"*": RULES}, "stop": Stop},
+            python_only={"learned": "what was learned is data of its own: Vote(learned=Learned.from_dict(...))"},
+        ),
         "judge": JUDGE,
         "first": Table(makes=First, settings={}),
         "medoid": Table(makes=Medoid, settings={}),
