@@ -96,8 +96,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def examples(session: nox.Session) -> None:
-    """Run the code in README.md, docs/ and the docstrings."""
+    """Run the code in README.md, docs/ and the docstrings, and the commands of the tutorial with a local model."""
     install(session, "tests")
+    install_weights(session, "smollm2")
     session.run("pytest", "-m", "examples", *session.posargs)
 
 

@@ -808,7 +808,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     path = tmp_path / "answers.sqlite"
     workers = [worker(path, first, first + 200) for first in (0, 150, 300)]
     made = [calls_of(each) for each in workers]
-    assert all(150 <= calls <= 200 for calls in made)
+    assert 500 <= sum(made) <= 600  # who comes first asks what two of them have in common
     assert calls_of(worker(path, 0, 500)) == 0
     with Cache(path) as cache:
         assert len(cache) == 500

