@@ -36,6 +36,7 @@ from ensemble_parse import (
     Processor,
     Result,
     RetryPolicy,
+    Vote,
 )
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.loopback import Answer, Hang, Loopback, Status
@@ -220,7 +221,7 @@ async def test_examples_are_permuted(server: Loopback) -> None:
     """Every processor and sample sees the examples in an order of its own, the same at every call."""
     examples = [(f"Invoice {i}", Invoice(vendor=f"V{i}", total=i)) for i in range(6)]
     processors: Sequence[str | Processor] = ["openai/alpha", "hosted_vllm/bravo", Processor("openai/charlie", n=2)]
-    ensemble = Ensemble(processors, examples=examples)
+    ensemble = Ensemble(processors, Vote(stop="all"), examples=examples)
     messages = [{"role": "system", "content": "Read."}, {"role": "user", "content": "Invoice 99"}]
     orders = []
     for _ in range(2):

@@ -710,3 +710,22 @@ def test_progress_is_shown(terminal: bool) -> None:  # noqa: FBT001
         said = ran.stderr
         assert said.count(b"\n") == 1
     assert b"2 of 2 done" in said
+
+
+async def test_what_cannot_be_used_keeps_its_name(tmp_path: Path) -> None:
+    """An input that is no input is told by its own id, and never by another's; bytes are one input's affair."""
+    bytes_ = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": b"\xff"}}]}]
+    inputs = [
+        {"id": 1, "input": "one"},
+        {"id": 17, "text": "wrong key"},
+        {"input": "no id"},
+        {"id": 2, "messages": bytes_},
+    ]
+    client = FunctionClient(lambda _: 4)
+    items = await taken(Ensemble(["m/a"], client=client).map(inputs, int, ordered=True, journal=tmp_path / "j"))
+    assert [(item.id, item.error is None) for item in items] == [
+        (1, True),
+        (17, False),
+        ("inputs[2]", False),
+        (2, False),
+    ]

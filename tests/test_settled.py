@@ -49,3 +49,10 @@ def test_nobody_can_change_what_is_settled(panel: Panel, data: st.DataObject) ->
             assert same(survey.decide().output, after_all.decide().output)
             assert not arbitrated or not after_all.contests()
             return
+
+
+def test_spellings_of_keys() -> None:
+    """Which spelling of a key is returned, and whether two are one, may change with any further table."""
+    for said in ([{"Alpha": 2}, {"alpha": 2}], [{"Alpha": 2, "alpha": 3}, {"Alpha": 2}]):
+        assert surveyed(Panel(dict[str, int], said), [1.0, 1.0], [0, 1]).unsettled(1.0)
+    assert not surveyed(Panel(dict[str, int], [{"alpha": 2}] * 2), [1.0, 1.0], [0, 1]).unsettled(1.0)

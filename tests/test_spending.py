@@ -405,3 +405,62 @@ async def test_no_socket_is_left(server: Loopback) -> None:
     await server.until_idle()
     assert budget.reserved.calls == 0
     assert len(asyncio.all_tasks()) <= before + 1  # LiteLLM's logging worker
+
+
+# -- together -------------------------------------------------------------------------------------------------------
+
+
+def test_a_gate_before_a_rate() -> None:
+    """Whoever waits for a place among the processor's requests has no turn yet, so that turns never come in a heap."""
+    clocked = Clocked()
+    processor = Processor("m/0", rate_limit=RateLimit(requests=5, per=1), max_concurrency=5, retry=ONCE)
+
+    async def slow_first(call: ModelCall[Any]) -> int:
+        clocked.starts.append((asyncio.get_running_loop().time(), call.model))
+        await asyncio.sleep(5 if len(clocked.starts) <= 5 else 0.05)
+        return 1
+
+    ensemble = Ensemble([processor], client=FunctionClient(slow_first))
+
+    async def main() -> None:
+        await asyncio.gather(*(ensemble.run("Go", int) for _ in range(30)))
+
+    run_virtual(main())
+    assert clocked.busiest(1) == 5
+
+
+def test_what_no_budget_holds_does_not_wait() -> None:
+    """A refusal takes no turn from those who have the money."""
+    clocked = Clocked()
+    limit = RateLimit(requests=1, per=60)
+    poor = Ensemble([Processor("m/a", rate_limit=limit, retry=ONCE)], client=clocked.client, budget=Budget(calls=1))
+    rich = Ensemble([Processor("m/b", rate_limit=limit, retry=ONCE)], client=clocked.client)
+
+    async def main() -> float:
+        await poor.run("Go", int)
+        for _ in range(5):
+            with pytest.raises(BudgetExceeded):
+                await poor.run("Go", int)
+        await rich.run("Go", int)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(60, abs=1)
+
+
+def test_nobody_is_asked_when_time_is_up() -> None:
+    """The deadline of a failover that hangs is no reason to pay all the others."""
+
+    async def hang(call: ModelCall[Any]) -> int:
+        del call
+        await asyncio.sleep(1000)
+        return 1
+
+    client = FunctionClient(hang)
+    ensemble = Ensemble(["m/1", "m/2", "m/3"], First(), client=client, deadline=2)
+
+    async def main() -> None:
+        with pytest.raises(DeadlineExceeded):
+            await ensemble.run("Go", int)
+
+    run_virtual(main())
+    assert [call.model for call in client.calls] == ["m/1"]

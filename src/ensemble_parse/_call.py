@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from ensemble_parse._decision import Case, DecisionMaker, Outstanding, Vote, dec
 from ensemble_parse._errors import (
     AllProcessorsFailed,
     BudgetExceeded,
+    ConfigurationError,
     DeadlineExceeded,
     DecisionError,
     DegradedResult,
@@ -167,7 +169,14 @@ def _settled(
         weight=sum(seat.weight * seat.n for seat in (*asked, *unasked)),
         case=case,
     )
-    return bool(settled(candidates, outstanding))
+    enough = settled(candidates, outstanding)
+    if not isinstance(enough, bool):
+        if inspect.iscoroutine(enough):
+            enough.close()
+        who = f"{type(panel.maker).__name__}.settled"
+        message = f"{who} returned a {type(enough).__name__}: it is a plain function, not async, and says True or False"
+        raise ConfigurationError(message)
+    return enough
 
 
 def _too_few(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
@@ -268,7 +269,8 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
     Raises:
         DecisionError: what it returned is no decision, or its output is not of the response type.
     """
-    decision: Any = await maker.decide(candidates, case)
+    made_up: Any = maker.decide(candidates, case)
+    decision: Any = await made_up if inspect.isawaitable(made_up) else made_up  # a plain function will do
     who = f"{type(maker).__name__}.decide"
     if not isinstance(decision, Decision):
         message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"

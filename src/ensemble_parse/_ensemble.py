@@ -121,6 +121,9 @@ class Ensemble:
             message = f"pace={pace!r}: give one of {', '.join(map(repr, get_args(Pace)))}"
             raise ConfigurationError(message)
         check_params(params, "Ensemble", _SETTINGS)
+        if client is not None and (isinstance(client, type) or not hasattr(client, "ask")):
+            message = f"client={client!r}: give an object with the methods of Client, such as Cache()"
+            raise ConfigurationError(message)
         own: Pace = getattr(self.decision_maker, "pace", "parallel")
         self.pace: Pace = pace or own
         self.deadline = deadline

@@ -26,7 +26,7 @@ _TAKEN = frozenset(
         # Settings of this library in the wrong place: a vendor would refuse them, or ignore them.
         *("deadline", "decision_maker", "min_candidates", "processors", "shuffle_examples", "strict"),
         *("max_concurrency", "mode", "rate_limit", "rest", "retry", "weight", "examples", "pass_reasoning"),
-        *("budget", "pace"),
+        *("budget", "pace", "rules", "cache", "weights", "arbiter"),
         # LiteLLM's own ways to ask again, which would multiply ours.
         *("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"),
     }
@@ -56,6 +56,10 @@ _HINTS = {
         "give it to Ensemble",
     ),
     "budget": "give it to Ensemble, or to run() or parse()",
+    "rules": "use Ensemble(decision_maker=Vote(rules=...)), or Annotated in the type",
+    "cache": "use Ensemble(client=Cache(...))",
+    "weights": "use Processor(weight=...)",
+    "arbiter": "use Ensemble(decision_maker=...)",
     **dict.fromkeys(("max_concurrency", "mode", "rate_limit", "rest", "retry", "weight"), "give it to a Processor"),
     **dict.fromkeys(("examples", "pass_reasoning"), "give it to run() or parse()"),
 }

@@ -113,7 +113,9 @@ class _Panel:
         self.answered: dict[Seat, Answered] = {}
 
     def start(self, count: int) -> None:
-        """Ask the next so many."""
+        """Ask the next so many; nobody any more once time is up."""
+        if self._plan.deadline is not None and self._loop.time() >= self._plan.deadline:
+            return
         for _ in range(min(count, len(self._todo))):
             seat = self._todo.popleft()
             self._plan.tell(Event(kind="asked", processor=seat.name))

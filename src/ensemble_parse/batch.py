@@ -110,7 +110,8 @@ class _Run:
         if not (progress is None or isinstance(progress, bool) or callable(progress)):
             message = f"map: progress={progress!r}; give True, or a function that takes a Progress"
             raise ConfigurationError(message)
-        check_params({name: value for name, value in options.items() if name not in _OPTIONS}, "map", _SETTINGS)
+        who, own = ("batch", (*_SETTINGS, *vendors)) if vendors else ("map", _SETTINGS)
+        check_params({name: value for name, value in options.items() if name not in _OPTIONS}, who, own)
         format_ = prepare(response_format, reasoning=bool(options.get("pass_reasoning")))
         example_turns(options.get("examples") or ensemble.examples, format_)
         self._ensemble = ensemble

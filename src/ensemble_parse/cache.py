@@ -220,7 +220,9 @@ class Cache(Client):
         started = time.perf_counter()
         flights = self._flights.setdefault(asyncio.get_running_loop(), {})
         # With what differs between two callers and shows in an error, or makes them give up at different times.
-        same = (asked, call.sample, call.n, call.format, call.processor, repr(call.policy), call.strict)
+        # Who pays for a call is told what it cost, and nobody else goes without because they lack the money.
+        payers = tuple(map(id, call.budgets))
+        same = (asked, call.sample, call.n, call.format, call.processor, repr(call.policy), call.strict, payers)
 
         def over(flight: Flight[Any]) -> None:
             if flights.get(same) is flight:

@@ -93,17 +93,24 @@ class Reader:
         position, self._next = self._next, self._next + 1
         id_: Id | None = None
         try:
-            if isinstance(given, Mapping):
-                given, named = _unpacked(cast("Mapping[str, Any]", given))
-            else:
-                named = None
+            said, named = _unpacked(cast("Mapping[str, Any]", given)) if isinstance(given, Mapping) else (given, None)
             id_ = self._identified(named, position)
-            return Document(id=id_, position=position, messages=conversation(cast("Any", given)))
+            return _readable(Document(id=id_, position=position, messages=conversation(cast("Any", said))))
         except ConfigurationError as error:
             problem = ConfigurationError(f"inputs[{position}]: {error}")
             return Document(
-                id=position if id_ is None else id_, position=position, problem=problem, nameless=id_ is None
+                id=self._told(cast("object", given), position) if id_ is None else id_,
+                position=position,
+                problem=problem,
+                nameless=id_ is None,
             )
+
+    def _told(self, given: object, position: int) -> Id:
+        """What to call an input that cannot be used: never by what may be another's name."""
+        own: Any = cast("Mapping[str, Any]", given).get("id") if isinstance(given, Mapping) else None
+        if isinstance(own, str | int) and not isinstance(own, bool):
+            return own
+        return f"inputs[{position}]" if self._named else position
 
     def _identified(self, named: Id | None, position: int) -> Id:
         if self._named is None:
@@ -119,6 +126,15 @@ class Reader:
             raise ConfigurationError(message)
         self._ids.add(named)
         return named
+
+
+def _readable(document: Document) -> Document:
+    try:
+        document.digest()
+    except (ValueError, TypeError) as error:
+        message = "its messages hold something that is no JSON, such as bytes: write pictures as base64 in a data: URL"
+        raise ConfigurationError(message) from error
+    return document
 
 
 def _unpacked(given: Mapping[str, Any]) -> tuple[Any, Id | None]:

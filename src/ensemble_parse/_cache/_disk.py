@@ -195,8 +195,8 @@ class Disk:
             message = f"the cache {self._path} cannot be opened: {error.strerror}; name a file in a folder that exists"
             raise ConfigurationError(message) from None
         with contextlib.ExitStack() as undo:
-            self._writer = undo.enter_context(contextlib.closing(self._connected(_PATIENCE)))
             with self._told("opened"):
+                self._writer = undo.enter_context(contextlib.closing(self._connected(_PATIENCE)))
                 self._prepare(self._writer)
             self._reader = self._connected(_GLANCE)
             undo.pop_all()

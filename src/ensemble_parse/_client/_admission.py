@@ -21,9 +21,10 @@ _LIMITED = 429
 
 
 class Admission:
-    """One request's way out: its turn under the vendor's rate, its place among the processor's requests, its money.
+    """One request's way out: its place among the processor's requests, its turn under the vendor's rate, its money.
 
-    In that order: what waits has nothing set aside. What is neither ``answered`` nor ``refused`` nor ``unsent`` when
+    In that order: what waits has nothing set aside, and whose turn it is goes at once. What no budget holds does not
+    wait at all. What is neither ``answered`` nor ``refused`` nor ``unsent`` when
     the block ends was cut off, and is charged what it may have cost by then.
 
     Attributes:
@@ -55,19 +56,25 @@ class Admission:
         """
         call = self._call
         try:
+            if call.budgets and (call.gate or call.rate_limit):
+                self._set_aside()
+                self.unsent()
+            if call.gate:
+                await self._inside.enter_async_context(call.gate())
             if call.rate_limit:
                 limited = call.rate_limit.tokens is not None
                 self._turn = await call.rate_limit.acquire(self._expected() if limited else 0)
-            if call.gate:
-                await self._inside.enter_async_context(call.gate())
-            worst = self._worst() if call.budgets else Spending()
-            for budget in call.budgets:
-                self._reserved.append(budget.reserve(worst, processor=call.processor))
+            self._set_aside()
         except BaseException:
             self.unsent()
             await self._inside.aclose()
             raise
         return self
+
+    def _set_aside(self) -> None:
+        worst = self._worst() if self._call.budgets else Spending()
+        for budget in self._call.budgets:
+            self._reserved.append(budget.reserve(worst, processor=self._call.processor))
 
     def answered(self, spent: Spending) -> None:
         """Tell what an answered request cost."""

@@ -67,12 +67,13 @@ def longest(litellm: Any, call: ModelCall[Any], request: Mapping[str, Any]) -> i
 
 
 def prompt_tokens(request: Mapping[str, Any]) -> int:
-    """Tokens of a prompt and its schema, rather too many than too few, whatever the tokenizer.
+    """Tokens of a prompt and its schema, never too few, whatever the tokenizer.
 
-    Two characters of ASCII make at most about one token, any other character up to three; a picture has its own
-    price; of a file or a recording it is the encoded length that counts.
+    No token is shorter than a byte, and lists of numbers come close to that; a picture has its own price; of a file or
+    a recording it is the encoded length that counts.
     """
-    text = [_written(message.get("content")) for message in cast("Sequence[Mapping[str, Any]]", request["messages"])]
+    messages = cast("Sequence[Mapping[str, Any]]", request["messages"])
+    text = [_written(each.get("content")) + _tokens(json.dumps(each.get("tool_calls") or "")) for each in messages]
     schema = json.dumps([request.get("response_format"), request.get("tools")])
     return sum(text) + _tokens(schema) + _ENVELOPE
 
@@ -85,7 +86,7 @@ def worst_case(litellm: Any, call: ModelCall[Any], request: Mapping[str, Any]) -
 def expected(call: ModelCall[Any], request: Mapping[str, Any]) -> int:
     """The tokens that a vendor's rate limit is likely to count."""
     limit = next((int(request[name]) for name in LIMITS if isinstance(request.get(name), int)), _ROOM)
-    return prompt_tokens(request) // 2 + limit * call.n
+    return prompt_tokens(request) // 4 + limit * call.n
 
 
 def so_far(litellm: Any, call: ModelCall[Any], request: Mapping[str, Any], started: float) -> Spending:
@@ -117,5 +118,4 @@ def _written(content: object) -> int:
 
 
 def _tokens(text: str) -> int:
-    plain = len(text) if text.isascii() else sum(character.isascii() for character in text)
-    return (plain + 1) // 2 + 3 * (len(text) - plain)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -234,7 +234,7 @@ def _entries(node: Table, asked: Asked) -> Poll:
         poll = survey(node.item, panel, having, [where[voter][names[voter]] for voter in having], below)
         spelled = vote(panel, having, [names[voter] for voter in having], lambda _: None)[0].value
         members.append(Member(having, poll, _presence(node, asked, having, below), spelled))
-    if _settled(members) and all(each.name in said[0] for each in members):
+    if _settled(members) and all(each.keys() == said[0].keys() for each in said):
         return Agreed(node, voters, said[0])
     return _whole(node, asked, members) or Members(node, place, voters, said, members, {})
 

@@ -86,12 +86,20 @@ def _has_all(poll: Members, panel: Panel, bar: Bar, stopping: frozenset[int]) ->
     firm = tuple(voter for voter in poll.voters if voter not in stopping)
     if _by_all(poll.node, bar) or not _leads(firm, 0.0, firm, panel, bar):
         return False
+    if not bar.two and isinstance(poll.node, Table) and not _names_agree(poll.values):
+        return False
     if not any(each.presence is None or each.presence.options[0].value for each in poll.members):
         # Once most have something, one of the collections stands as it is.
         having = panel.weight(voter for voter, said in zip(poll.voters, poll.values, strict=True) if said)
         if panel.share(panel.weight(poll.voters) - 2 * having) <= panel.share(bar.outstanding):
             return False
     return bar.two or (_in_order(poll, panel, bar) and _paired(poll, panel, bar, firm))
+
+
+def _names_agree(tables: Sequence[Any]) -> bool:
+    """Whether no two keys are but two spellings of one, which further tables could part, or spell in another way."""
+    names = {name for table in tables for name in table}
+    return len({values.text(name) if isinstance(name, str) else name for name in names}) == len(names)
 
 
 def _won(poll: Ballot, panel: Panel, bar: Bar, void: frozenset[int]) -> bool:

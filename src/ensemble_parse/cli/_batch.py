@@ -95,7 +95,7 @@ async def _written(asked: Asked, read: "_Documents", answers: Path, type_: Any, 
 
 def _opened(path: Path) -> Any:
     try:
-        return path.open("w", encoding="utf-8", newline="\n")
+        return path.open("w", encoding="utf-8", newline="\n", buffering=1)  # a line is there when it is written
     except OSError as error:
         message = f"{path}: it cannot be written: {error.strerror}"
         raise ConfigurationError(message) from None
@@ -120,6 +120,9 @@ class _Documents:
             ConfigurationError: the file cannot be read, is empty, or a line is no JSON.
         """
         self._path = path
+        if path.exists() and not path.is_file():
+            message = f"{path}: it is no file that can be read twice, first to check it: write the documents to a file"
+            raise ConfigurationError(message)
         self._count = sum(1 for _ in self)
         if not self._count:
             message = f"{path}: there is no document in it"
