@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -451,3 +452,22 @@ def test_the_reference_is_what_the_code_says() -> None:
 def test_nothing_is_shown_without_help() -> None:
     """Every option and argument says what it does."""
     assert "None" not in command_line.page()
+
+
+def test_a_schema_that_prints(server: Loopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the user's module prints goes to standard error; standard output is the answer alone."""
+    server.default(Answer(ACME))
+    module = "import pydantic\nprint('NOISE')\n\n\nclass Bill(pydantic.BaseModel):\n    vendor: str\n    total: float\n"
+    (tmp_path / "noisy_types.py").write_text(module, encoding="utf-8")
+    assert main(["parse", "A bill", "-s", "noisy_types:Bill", "-m", "openai/a"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == ACME
+    assert "NOISE" in shown.err
+
+
+def test_a_pipe_cannot_be_read_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A batch is checked before it is asked about, so its documents must be in a file."""
+    out = tmp_path / "out.jsonl"
+    assert main(["batch", os.devnull, str(out), "-s", "bill.json", "-m", "openai/a"]) == 2
+    assert "no file that can be read twice" in capsys.readouterr().err
+    assert not out.exists()

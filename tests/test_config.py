@@ -345,6 +345,7 @@ def test_yaml_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ({"processors": [{"model": "a/b", "api_key": "abc"}]}, "ensembles.one.processors[0].api_key"),
         ({"extra_headers": {"Authorization": "abc"}}, "ensembles.one.extra_headers.Authorization"),
         ({"extra_headers": {"x-api-key": "abc"}}, 'ensembles.one.extra_headers["x-api-key"]'),
+        ({"extra_headers": {"X-Goog-Key": "abc"}}, "X-Goog-Key"),
         ({"extra_headers": {"X-Org": "Bearer abcdefghijklm"}}, "X-Org"),
         ({"aws_secret_access_key": "abc"}, "aws_secret_access_key"),
         ({"azure_ad_token": "abc"}, "azure_ad_token"),

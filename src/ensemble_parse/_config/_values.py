@@ -13,7 +13,7 @@ from ensemble_parse._errors import ConfigurationError
 _REFERENCE: Final = re.compile(r"\$(\$?)\{([A-Za-z_]\w*)\}", re.ASCII)
 # What the names of parameters and headers that carry a credential have in common.
 _SECRET_NAME: Final = re.compile(
-    r"api_?key|(access|private|subscription|functions|account|master)_key|secret|password|passphrase|credential"
+    r"api_?key|(access|private|subscription|functions|account|master|auth|virtual|goog|signing)_key|secret|password|passphrase|credential"
     r"|authorization|cookie|bearer|(^|_)(token|auth|pwd)$"
 )
 # What the credentials of vendors look like, wherever they stand.

@@ -58,8 +58,11 @@ def parse(
             raise
         if explain:
             _show(result)
-    answer = json.dumps(result.format.data(result.output), ensure_ascii=False, indent=2)
-    typer.echo(answer)
+    data = result.format.data(result.output)
+    try:
+        typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    except UnicodeEncodeError:  # a standard output that cannot say it; what was paid for is not lost
+        typer.echo(json.dumps(data, indent=2))
 
 
 async def _asked(asked: Asked, text: str, type_: Any) -> "Result[Any]":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import sys
@@ -31,7 +32,8 @@ def response_format(given: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found: Any = importlib.import_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of the answer
+            found: Any = importlib.import_module(module)
         for name in names.split("."):
             found = getattr(found, name)
     except Exception as error:
