@@ -30,6 +30,7 @@ from ensemble_parse import (
     Refused,
     RetryPolicy,
     Truncated,
+    Vote,
 )
 from tests.loopback import (
     Answer,
@@ -390,7 +391,7 @@ async def test_samples_come_in_one_request(server: Loopback) -> None:
 async def test_samples_come_in_parallel_elsewhere(server: Loopback, model: str) -> None:
     """Where the vendor takes no ``n``, the samples are requests of their own, at the same time."""
     server.on(VENDORS[model], Answer(GOOD, latency=0.2))
-    ensemble = Ensemble([Processor(model, n=3)])
+    ensemble = Ensemble([Processor(model, n=3)], Vote(stop="all"))
     await ensemble.check(Invoice)
     result = await ensemble.run("What does it cost?", Invoice)
     assert server.count() == 3
