@@ -140,8 +140,8 @@ async def _candidates(
         lambda seat: run(panel.processors[seat.position], request, panel.client, ledger, seat, always=nobody),
         plan,
     )
-    calls = {seat.name: panel.processors[seat.position].call(request, []) for seat in places}
-    ledger[:] = estimated(ledger, lambda name, usage: panel.client.price(calls[name], usage))
+    named = {seat.name: panel.processors[seat.position] for seat in places}
+    ledger[:] = estimated(ledger, lambda name, usage: panel.client.price(named[name].call(request, []), usage))
     candidates = tuple(candidate for each in answered for candidate in each.candidates)
     errors = tuple(error for each in answered for error in each.errors)
     if len(candidates) < panel.min_candidates:
