@@ -185,8 +185,3 @@ def only_record(node: Collected, items: Collection[Any]) -> bool:
 def or_absent(key: Key) -> Key:
     """Let a key take ``None`` and missing values too."""
     return lambda value: value if value is None or value is MISSING else key(value)
-
-
-def item_names(node: Node) -> Collection[str]:
-    """Name the parts of a record, for messages."""
-    return [str(name) for name in node.parts] if isinstance(node, Record) else []
