@@ -24,6 +24,10 @@ ROOT = Path(ensemble_parse.__file__).parent
 ORDER = [
     "_errors",
     "_show",
+    "_models._request",
+    "_models._ledger",
+    "_models._decision",
+    "_models._result",
     "_models",
     "_learned",
     "_repair",
@@ -156,8 +160,9 @@ ORDER = [
 # Those that look down: a result writes and reads itself, and so does an ensemble, in a file of its own that is imported
 # when it is asked to.
 DOWNWARD = {
-    ("_models", "_stored"),
-    ("_models", "_again"),
+    ("_models._decision", "_stored"),
+    ("_models._result", "_stored"),
+    ("_models._result", "_again"),
     ("_ensemble", "config"),
     ("_evaluate._report", "_evaluate._show"),
 }
