@@ -36,6 +36,7 @@ from ensemble_parse import (
     ProviderError,
     Refused,
     Reply,
+    Result,
     RetryPolicy,
     Truncated,
     Usage,
@@ -333,6 +334,21 @@ async def test_age(where: Path | None) -> None:
         assert await ensemble(cache).parse(PROMPT, int) == 3
 
 
+async def test_age_by_a_clock_that_was_ahead(tmp_path: Path) -> None:
+    """What a clock wrote that has been set back since is not kept for as long as that clock was wrong."""
+    path = tmp_path / "answers.sqlite"
+    client = counting()
+    with Cache(path, client=client) as cache:
+        await ensemble(cache).parse(PROMPT, int)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE answers SET created = created + 1000")
+    with Cache(path, client=client, max_age=60) as cache:
+        assert await ensemble(cache).parse(PROMPT, int) == 2
+        assert await ensemble(cache).parse(PROMPT, int) == 2
+    with Cache(path, client=client, max_age=60) as cache:
+        assert await ensemble(cache).parse(PROMPT, int) == 2
+
+
 @pytest.mark.parametrize("limits", [{"max_entries": 3}, {"max_bytes": 3 * 230}])
 async def test_the_least_recently_used_go_first(where: Path | None, limits: dict[str, Any]) -> None:
     """A limit holds, and what was used lately stays."""
@@ -614,6 +630,27 @@ async def test_who_leaves_first_takes_nothing_along() -> None:
     assert [[each.cached for each in (await task).attempts] for task in (second, third)] == [[False], [True]]
     assert (len(client.calls), client.cancelled) == (1, 0)
     assert asyncio.all_tasks() == before
+
+
+async def test_nobody_fails_by_the_key_of_another() -> None:
+    """Two ask the same at once, one with a key that is turned down: the other one has an answer."""
+    came = asyncio.Event()
+    turned_down = ProviderError("turned down", processor="m/0", status_code=401)
+
+    async def say(call: ModelCall[Any]) -> Any:
+        if call.params["extra_headers"]["X-Api-Key"] == "spent":
+            await came.wait()
+            raise turned_down
+        came.set()
+        return ACME
+
+    cache = Cache(client=FunctionClient(say))
+    keys = ("spent", "good", "good")
+    asked = [Ensemble([Processor("m/0", extra_headers={"X-Api-Key": key})], client=cache) for key in keys]
+    bad, *good = await asyncio.gather(*(each.run(PROMPT, Invoice) for each in asked), return_exceptions=True)
+    assert isinstance(bad, AllProcessorsFailed)
+    assert [isinstance(each, Result) and each.output for each in good] == [Invoice(**ACME)] * 2
+    assert cache.stats.misses == 2
 
 
 async def test_when_all_leave_the_call_is_cancelled() -> None:
@@ -949,6 +986,12 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, make: Callable[[Path], None]
     with pytest.raises(ConfigurationError, match=says):
         len(Cache(path))
     assert path.read_bytes() == before
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """Nobody is told to delete a folder."""
+    with pytest.raises(ConfigurationError, match="it is a folder; name a file in it"):
+        Cache(tmp_path)
 
 
 async def test_damage_is_told_before_money_is_spent(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from ensemble_parse import (
     AllProcessorsFailed,
+    Budget,
     Candidate,
     Case,
     ConfigurationError,
@@ -398,11 +399,13 @@ def test_no_pace_changes_the_answer(told: list[Says], pace: Any, weights: list[f
 
 
 def test_nothing_is_left_behind() -> None:
-    """Thousands of calls that succeed, fail, are cancelled or run out of time leave no task, and no more memory."""
+    """Thousands of calls that succeed, fail, are cancelled or out of time: no task, no reservation, no more memory."""
     rng = random.Random(7)  # noqa: S311 - the same schedules every time
+    budget = Budget(calls=1_000_000)
 
     async def call(script: Script, pace: Literal["parallel", "hedged", "thrifty"]) -> None:
-        ensemble = Ensemble(script.names, client=script.client, pace=pace, deadline=rng.choice([None, None, 2.0]))
+        deadline = rng.choice([None, None, 2.0])
+        ensemble = Ensemble(script.names, client=script.client, pace=pace, deadline=deadline, budget=budget)
         task = asyncio.ensure_future(ensemble.run("Go", int))
         if rng.random() < 0.2:
             asyncio.get_running_loop().call_later(rng.random() * 3, task.cancel)
@@ -413,7 +416,7 @@ def test_nothing_is_left_behind() -> None:
         for _ in range(count):
             said = (rng.choice([1, 1, 2, ConnectionError()]) for _ in range(rng.randint(1, 4)))
             await call(Script(*(Says(each, rng.choice([0.1, 1.0, 4.0])) for each in said)), rng.choice(PACES))
-        return len(asyncio.all_tasks())
+        return len(asyncio.all_tasks()) + budget.reserved.calls
 
     assert run_virtual(some(200)) == 1
     gc.collect()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ensemble_parse import Text, Tolerance, consensus
 from ensemble_parse._consensus import Survey
 from ensemble_parse._consensus._values import same
 from tests.test_consensus_properties import Panel, types, values
@@ -56,3 +58,39 @@ def test_spellings_of_keys() -> None:
     for said in ([{"Alpha": 2}, {"alpha": 2}], [{"Alpha": 2, "alpha": 3}, {"Alpha": 2}]):
         assert surveyed(Panel(dict[str, int], said), [1.0, 1.0], [0, 1]).unsettled(1.0)
     assert not surveyed(Panel(dict[str, int], [{"alpha": 2}] * 2), [1.0, 1.0], [0, 1]).unsettled(1.0)
+
+
+Close = Annotated[float, Tolerance(rel=0.1)]
+Alike = Annotated[str, Text(similar=0.8)]
+NEAR: dict[Any, st.SearchStrategy[Any]] = {
+    Close: st.sampled_from([1.0, 1.05, 1.1, 1.15, 2.0]),
+    Alike: st.sampled_from(["apple pie", "apple pies", "Apple pie", "apple tart", "pear"]),
+    list[Close]: st.lists(st.sampled_from([1.0, 1.1, 1.15]), max_size=2),
+    tuple[Close, Alike]: st.tuples(st.sampled_from([1.0, 1.1, 1.15]), st.sampled_from(["apple pie", "apple pies"])),
+}
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_what_is_near_moves_nothing_that_is_settled(data: st.DataObject) -> None:
+    """Whatever is near what has been said, and near what is still to come: the answer is that of waiting for all."""
+    type_ = data.draw(st.sampled_from([*NEAR]))
+    pool = data.draw(st.lists(NEAR[type_], min_size=1, max_size=3))
+    said = data.draw(st.lists(st.sampled_from([pool[0], *pool]) | NEAR[type_], min_size=2, max_size=7))
+    panel, count = Panel(type_, said), len(said)
+    weights = data.draw(st.lists(st.sampled_from([1.0, 1.0, 2.0, 0.5]), min_size=count, max_size=count))
+    arrivals = data.draw(st.permutations(range(count)))
+    for there in range(1, count):
+        survey = surveyed(panel, weights, arrivals[:there])
+        if not survey.unsettled(sum(weights[at] for at in arrivals[there:])):
+            assert same(survey.decide().output, surveyed(panel, weights, arrivals).decide().output)
+            return
+
+
+@pytest.mark.parametrize("late", [[1.1, 1.15], [1.15, 1.1]])
+def test_what_most_say_is_not_moved_by_what_is_near(late: list[float]) -> None:
+    """Three of five say the same: it stands, though another value is near all five; and so it is settled with three."""
+    said = [1.0, 1.0, 1.0, *late]
+    assert not surveyed(Panel(Close, said), [1.0] * 5, [0, 1, 2]).unsettled(2.0)
+    assert consensus(said, response_format=Close).output == 1.0
+    assert consensus([1.0, *late], response_format=Close).output == 1.1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
+from tenacity import wait_fixed
 
 from ensemble_parse import (
     AllProcessorsFailed,
@@ -361,6 +362,67 @@ def test_failover_goes_past_who_rests() -> None:
 
     run_virtual(main())
     assert [model for _, model in clocked.starts] == ["m/down", "m/up", "m/up", "m/up", "m/up"]
+
+
+BUSY = ProviderError("busy", processor="m/0", status_code=429, retryable=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "rests"), [(BUSY, False), (ConnectionError(), True)], ids=["turned down", "not reached"]
+)
+def test_the_deadline_cuts_off_who_waits_to_try_again(said: Exception, rests: bool) -> None:  # noqa: FBT001
+    """What the tries before it came to counts: a vendor that says "not now" is there."""
+    clocked = Clocked(lambda model: said if model == "m/0" else 1)
+    patient = RetryPolicy(attempts=9, timeout=30, wait=wait_fixed(3))
+    names = [Processor("m/0", retry=patient), Processor("m/1", retry=ONCE)]
+    ensemble = Ensemble(names, Vote(stop="all"), deadline=5, client=clocked.client)
+
+    async def main() -> Result[int]:
+        await ensemble.run("Go", int)
+        return await ensemble.run("Go", int)
+
+    (error,) = run_virtual(main()).errors
+    assert ("not asked" in str(error)) is rests
+
+
+@pytest.mark.parametrize("limits", [{"rate_limit": RateLimit(requests=1, per=60)}, {"max_concurrency": 1}])
+def test_our_own_queue_is_no_outage(limits: dict[str, Any]) -> None:
+    """Whoever waits for a turn until the deadline has not been at the vendor's, which therefore is not left alone."""
+
+    async def say(call: ModelCall[Any]) -> int:
+        await asyncio.sleep(10 if call.model == "m/slow" else 0)
+        return 1
+
+    retry = RetryPolicy(attempts=1, timeout=30)
+    limited = Processor("m/slow" if "max_concurrency" in limits else "m/quick", retry=retry, **limits)
+    client = FunctionClient(say)
+    patient = Ensemble([limited], client=client)
+    hasty = Ensemble([limited, Processor("m/other", retry=retry)], Vote(stop="all"), client=client, deadline=3)
+
+    async def main() -> str:
+        first = asyncio.ensure_future(patient.run("Go", int))
+        await asyncio.sleep(1)
+        await hasty.run("Go", int)
+        again = await hasty.run("Go", int)
+        await first
+        return str(again.errors[0])
+
+    assert run_virtual(main()) == f"{limited.model}: cut off by the deadline"
+
+
+@pytest.mark.parametrize(("deadline", "rests"), [(0.2, False), (1.2, True)])
+async def test_the_deadline_cuts_off_who_hangs(deadline: float, rests: bool) -> None:  # noqa: FBT001
+    """A vendor that had its time and said nothing is left alone; one that was hardly asked is not."""
+
+    async def say(call: ModelCall[Any]) -> int:
+        await asyncio.sleep(60 if call.model == "m/hangs" else 0)
+        return 1
+
+    names = [Processor(each, retry=RetryPolicy(attempts=1, timeout=90)) for each in ("m/hangs", "m/other")]
+    ensemble = Ensemble(names, Vote(stop="all"), client=FunctionClient(say), deadline=deadline)
+    await ensemble.run("Go", int)
+    (error,) = (await ensemble.run("Go", int)).errors
+    assert ("not asked" in str(error)) is rests
 
 
 def test_settings_are_checked() -> None:

@@ -12,12 +12,14 @@ from tenacity import wait_none
 
 from ensemble_parse import (
     AllProcessorsFailed,
+    Client,
     ConfigurationError,
     Ensemble,
     Processor,
     ProcessorTimeout,
     ProviderError,
     Refused,
+    Reply,
     RetryPolicy,
 )
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
@@ -96,6 +98,23 @@ async def test_some_samples_fail() -> None:
     result = await Ensemble([Processor("a/b", n=3)], client=client).run("Go", Point)
     assert len(result.candidates) == 2
     assert [error.kind for error in result.errors] == ["Refused"]
+
+
+async def test_a_client_of_ones_own_that_gives_nothing() -> None:
+    """A reply without answers and errors is a failure of its own, and no reason to ask for ever."""
+
+    class Nothing(Client):
+        asked = 0
+
+        async def ask(self, call: ModelCall[Any]) -> Reply[Any]:
+            del call
+            self.asked += 1
+            return Reply(answers=[])
+
+    client = Nothing()
+    with pytest.raises(AllProcessorsFailed, match="holds no answer and no error"):
+        await Ensemble(["any/model"], client=client).run("Go", int)
+    assert client.asked == 1
 
 
 async def test_a_slow_function_is_cut_off() -> None:

@@ -184,14 +184,15 @@ def _too_few(
 ) -> Exception:
     """Say why there is nothing to decide upon."""
     attempts = tuple(case.ledger)
+    there = f"{len(candidates)} valid answer{'s' if len(candidates) > 1 else ''}"
     if _past(case.request.deadline):
-        what = "no processor had answered" if not candidates else f"{len(candidates)} valid answers"
+        what = there if candidates else "no processor had answered"
         least = f", and min_candidates={panel.min_candidates}" if candidates else ""
         message = f"{what} within the deadline of {panel.deadline:g} s{least}"
         return DeadlineExceeded(message, candidates=candidates, attempts=attempts)
     if candidates:
         why = "".join(f"\n  {error}" for error in errors)
-        message = f"{len(candidates)} valid answers, and min_candidates={panel.min_candidates}:{why}"
+        message = f"{there}, and min_candidates={panel.min_candidates}:{why}"
         return DecisionError(message, candidates=candidates)
     # Each error's own traceback goes through tenacity, instructor and LiteLLM, and says nothing more.
     bare = [error.with_traceback(None) for error in errors]

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ensemble_parse._errors import BudgetExceeded, ProcessorError, ProcessorTimeout, ProviderError
+from ensemble_parse._errors import BudgetExceeded, InvalidOutput, ProcessorError, ProcessorTimeout, ProviderError
 from ensemble_parse._models import Attempt, Candidate, T
 from ensemble_parse._telemetry import asking
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ensemble_parse._processor import Processor
 
 _BUSY: Final = frozenset({409, 425, 429})  # it is there, and says no for now
+_FAILED: Final = frozenset({ProviderError.__name__, ProcessorTimeout.__name__})
+_FAIR: Final = 1.0  # seconds; a vendor that had less before the deadline may be there all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +121,11 @@ async def run(
     except BaseException:
         processor.availability.cancelled(let_through)
         raise
-    if answered.errors and not answered.candidates and all(map(_unreached, answered.errors)):
+    if answered.candidates:
+        processor.availability.answered(clock())
+    elif all(map(_unreached, answered.errors)):
         processor.availability.failed(let_through, clock())
-    elif all(isinstance(each, BudgetExceeded) for each in answered.errors) and not answered.candidates:
+    elif all(map(_unknown, answered.errors)):
         processor.availability.cancelled(let_through)
     else:
         processor.availability.answered(clock())
@@ -130,9 +134,26 @@ async def run(
 
 def _unreached(error: ProcessorError) -> bool:
     """Whether nobody was there: no answer in time, no connection, or a server that is out of order."""
+    if isinstance(error, ProcessorTimeout) and error.cut_off:
+        last = _last(error)
+        if last is None or last.error == "Cancelled":
+            return last is not None and last.seconds >= _FAIR
+        return last.error in _FAILED and last.status_code not in _BUSY  # it was to be tried again
     if isinstance(error, ProviderError):
         return error.retryable and error.status_code not in _BUSY
     return isinstance(error, ProcessorTimeout)
+
+
+def _unknown(error: ProcessorError) -> bool:
+    """Whether it says nothing about the vendor: nothing was sent, or it was cut off before there could be an answer."""
+    if isinstance(error, ProcessorTimeout) and error.cut_off:
+        last = _last(error)
+        return last is None or last.error == "Cancelled"
+    return isinstance(error, BudgetExceeded)
+
+
+def _last(error: ProcessorError) -> Attempt | None:
+    return error.attempts[-1] if error.attempts else None
 
 
 async def _asked(
@@ -157,6 +178,10 @@ async def _asked(
             candidates.append(_candidate(seat, number, answer, seconds))
         errors.extend(reply.errors)
         given = len(reply.answers) + len(reply.errors)
+        if not given:
+            message = f"{seat.name}: the client's reply holds no answer and no error; it must hold at least one of them"
+            errors.append(InvalidOutput(message, processor=seat.name))
+            return
         await _all(ask(each, 1) for each in range(sample + given, sample + n))  # it took ``n``, and gave fewer
 
     # Here as well as over all processors, so that the samples that are there by then are not lost.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self
 from ensemble_parse._cache._disk import Disk
 from ensemble_parse._cache._entry import Kept, Price, read, write
 from ensemble_parse._cache._flight import Flight, copy_of, could_wait
-from ensemble_parse._cache._key import question, sample_key
+from ensemble_parse._cache._key import credentials, question, sample_key
 from ensemble_parse._cache._memory import Limits, Memory
 from ensemble_parse._client._litellm import LiteLLMClient
 from ensemble_parse._client._protocol import Client, Fit, ModelCall, Reply
@@ -220,8 +220,9 @@ class Cache(Client):
         started = time.perf_counter()
         flights = self._flights.setdefault(asyncio.get_running_loop(), {})
         # With what differs between two callers and shows in an error, or makes them give up at different times.
-        # Who pays for a call is told what it cost, and nobody else goes without because they lack the money.
-        payers = tuple(map(id, call.budgets))
+        # Who pays for a call is told what it cost, and nobody else goes without because they lack the money, or because
+        # their key is turned down.
+        payers = (*credentials(call), *map(id, call.budgets))
         same = (asked, call.sample, call.n, call.format, call.processor, repr(call.policy), call.strict, payers)
 
         def over(flight: Flight[Any]) -> None:

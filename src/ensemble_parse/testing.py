@@ -117,7 +117,7 @@ class FunctionClient(Client):
                 admission.answered(one)
                 return parsed
             admission.refused(error)
-        _record(call, started, error.kind)
+        _record(call, started, error.kind, error.status_code if isinstance(error, ProviderError) else None)
         raise error
 
 
@@ -178,11 +178,17 @@ def no_model_requests() -> Generator[None]:
         _litellm.forbidden -= 1
 
 
-def _record(call: ModelCall[Any], started: float, error: str | None = None) -> None:
-    seconds = time.perf_counter() - started
-    usage = Usage(requests=1)
+def _record(call: ModelCall[Any], started: float, error: str | None = None, status: int | None = None) -> None:
     call.record(
-        Attempt(processor=call.processor, model=call.model, seconds=seconds, usage=usage, cost=0.0, error=error)
+        Attempt(
+            processor=call.processor,
+            model=call.model,
+            seconds=time.perf_counter() - started,
+            usage=Usage(requests=1),
+            cost=0.0,
+            error=error,
+            status_code=status,
+        )
     )
 
 

@@ -194,6 +194,9 @@ class Disk:
         except OSError as error:
             message = f"the cache {self._path} cannot be opened: {error.strerror}; name a file in a folder that exists"
             raise ConfigurationError(message) from None
+        if self._path.is_dir():
+            message = f"the cache {self._path} cannot be opened: it is a folder; name a file in it"
+            raise ConfigurationError(message)
         with contextlib.ExitStack() as undo:
             with self._told("opened"):
                 self._writer = undo.enter_context(contextlib.closing(self._connected(_PATIENCE)))

@@ -33,6 +33,7 @@ _SECRET: Final = re.compile(
     r"(.*_)?(api_?key|key|token|secret|password|credentials?|auth|authorization|cookie|signature)(_id|_provider)?"
 )
 _ADDRESSES: Final = ("api_base", "base_url")
+_ACCOUNT: Final = frozenset({"organization", "openai_organization", "openai_project", *_ADDRESSES})
 _HEADERS: Final = ("default_headers", "extra_headers", "headers")
 
 
@@ -57,6 +58,19 @@ def question(call: ModelCall[Any]) -> bytes | None:
 def sample_key(asked: bytes, sample: int) -> bytes:
     """The key of one sample: another draw of the same model is another entry."""
     return hashlib.sha256(asked + str(sample).encode()).digest()
+
+
+def credentials(call: ModelCall[Any]) -> tuple[tuple[str, str], ...]:
+    """List the keys and accounts that a call uses: a vendor that turns one of them down may take another."""
+    return tuple(_credentials(call.params))
+
+
+def _credentials(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        if _is_secret(name, value) or _plain(name) in _ACCOUNT:
+            yield name, repr(value)
+        elif isinstance(value, Mapping):
+            yield from _credentials(cast("Mapping[str, Any]", value))
 
 
 def _parts(call: ModelCall[Any]) -> Iterator[str]:

@@ -28,8 +28,8 @@ class Limits:
         return (self.entries is not None and entries > self.entries) or (self.size is not None and size > self.size)
 
     def outlived(self, created: float) -> bool:
-        """Whether an entry of that Unix time is too old."""
-        return self.age is not None and time.time() - created >= self.age
+        """Whether an entry of that Unix time is too old, or of a clock that was as far ahead."""
+        return self.age is not None and abs(time.time() - created) >= self.age
 
 
 class Entry(NamedTuple):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import align, in_order
 from ensemble_parse._consensus._combined import by_kind, combined
 from ensemble_parse._consensus._data import by_text
-from ensemble_parse._consensus._nearness import near as are_near
 from ensemble_parse._consensus._nearness import near_in, near_in_all
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key, only_record
 from ensemble_parse._consensus._polls import Agreed, Ballot, Fork, Member, Members, Parts, Shared
@@ -95,7 +93,7 @@ def _leaf(node: Node, asked: Asked) -> Poll:
     if all([values.same(each, first) for each in asked.said]):  # noqa: C419 - most places end here, and a list is faster
         return Agreed(node, asked.voters, first)
     near = near_in(node)
-    options = vote(asked.panel, asked.voters, asked.said, node.key, near and partial(near, are_near))
+    options = vote(asked.panel, asked.voters, asked.said, node.key, near)
     dissent, combine = node.rules.get("dissent"), node.rules.get("combine")
     if asked.panel.given is None:
         made = combined(node, asked.panel, asked.voters, asked.said)
@@ -189,7 +187,7 @@ def _share(
         one.voters,
         one.said,
         lambda group: tuple([each.key(said) for each, said in zip(nodes, group, strict=True)]),
-        near and partial(near, are_near),
+        near,
     )
     for kind in (AskJudge, MustAgree):
         told = [each.rules["dissent"] for each in nodes if isinstance(each.rules.get("dissent"), kind)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ensemble_parse._consensus import _values as values
-from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, by_key
+from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, by_key, equal
 from ensemble_parse._rules import Ignore
 
 if TYPE_CHECKING:
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 
     from ensemble_parse._consensus._node import Node
 
-    Test: TypeAlias = Callable[[Leaf, Any, Any], bool]
-    Near: TypeAlias = Callable[[Test, Any, Any], bool]
+    Near: TypeAlias = Callable[[Any, Any], bool]
 
 
 def near_in(node: Node) -> Near | None:
@@ -27,53 +25,33 @@ def near_in_all(nodes: Sequence[Node]) -> Near | None:
     """Give the comparison of groups of values, one for each node."""
     if not any(_fuzzy(node, set()) for node in nodes):
         return None
-    return lambda test, left, right: all(
-        _throughout(node, test, a, b) for node, a, b in zip(nodes, left, right, strict=True)
-    )
+    return lambda left, right: all(_throughout(node, a, b) for node, a, b in zip(nodes, left, right, strict=True))
 
 
-def near(node: Leaf, left: Any, right: Any) -> bool:
-    """Whether two values without parts are near."""
-    return node.near is not None and node.near(left, right)
-
-
-def bridged(node: Leaf, left: Any, right: Any) -> bool:
-    """Whether a value between the two could be near both, and join them."""
-    if node.near is None:
-        return False
-    if not (values.is_number(left) and values.is_number(right)):
-        return True
-    try:
-        between = (left + right) / 2
-    except (ArithmeticError, TypeError):
-        return False
-    return node.near(left, between) and node.near(between, right)
-
-
-def _throughout(node: Node, test: Test, left: Any, right: Any) -> bool:  # noqa: PLR0911 - a case for each node
+def _throughout(node: Node, left: Any, right: Any) -> bool:  # noqa: PLR0911 - a case for each node
     if isinstance(node.rules.get("dissent"), Ignore):
         return True
     if isinstance(node, Leaf):
-        return test(node, left, right) or node.key(left) == node.key(right)
+        return equal(node, left, right)
     if isinstance(node, Union):
         of = node.pick(left)
-        return of is node.pick(right) and _throughout(of, test, left, right)
+        return of is node.pick(right) and _throughout(of, left, right)
     if isinstance(node, Record):
         pairs = zip(node.parts.values(), node.read(left), node.read(right), strict=True)
-        return all(_throughout(part.node, test, a, b) for part, a, b in pairs)
+        return all(_throughout(part.node, a, b) for part, a, b in pairs)
     if isinstance(node, Table):
         one, other = by_key(node, [left, right])
         return one.keys() == other.keys() and all(
-            _throughout(node.item, test, left[name], right[other[key]]) for key, name in one.items()
+            _throughout(node.item, left[name], right[other[key]]) for key, name in one.items()
         )
     assert isinstance(node, Collected)  # noqa: S101 - there are no other nodes
     if len(left) != len(right):
         return False
     if node.ordered:
-        return all(_throughout(node.item, test, a, b) for a, b in zip(left, right, strict=True))
+        return all(_throughout(node.item, a, b) for a, b in zip(left, right, strict=True))
     rest = [*right]
     for each in left:
-        at = next((i for i, other in enumerate(rest) if _throughout(node.item, test, each, other)), None)
+        at = next((i for i, other in enumerate(rest) if _throughout(node.item, each, other)), None)
         if at is None:
             return False
         del rest[at]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,6 @@ from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._align import comparable
 from ensemble_parse._consensus._contests import questions
 from ensemble_parse._consensus._merge import DEEP
-from ensemble_parse._consensus._nearness import bridged
 from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Union, only_record
 from ensemble_parse._consensus._polls import Ballot, Members
 from ensemble_parse._rules import AllOf, AnyOf, AskJudge, Mean, MustAgree, Rule
@@ -110,12 +108,12 @@ def _won(poll: Ballot, panel: Panel, bar: Bar, void: frozenset[int]) -> bool:
         return False
     if bar.two:
         return True
-    # Of what is the same the spelling that most use is returned, and that, too, must be beyond change.
+    # Of what is the same the spelling that most use is returned, and that, too, must be beyond change. What is near may
+    # be joined around any value that is still to come, unless most say the same themselves.
     said = dict(zip(poll.voters, poll.values, strict=True))
-    alike = [voter for voter in best.voters if values.same(said[voter], best.value)]
-    unlike = panel.weight({*best.voters} - {*alike})
-    spelled = not unlike or panel.share(panel.weight(alike) - unlike) > panel.share(bar.outstanding)
-    return spelled and not _bridged(poll)
+    alike = {voter for voter in best.voters if values.same(said[voter], best.value)}
+    unlike = panel.weight({*(poll.voters if poll.near else best.voters)} - alike)
+    return not unlike or panel.share(panel.weight(alike - void) - unlike) > panel.share(bar.outstanding)
 
 
 def _in_order(poll: Members, panel: Panel, bar: Bar) -> bool:
@@ -163,15 +161,6 @@ def _leads(voters: Sequence[int], second: float, asked: Sequence[int], panel: Pa
     if bar.arbitrated and panel.share(2 * weight) <= panel.share(panel.weight(asked) + bar.outstanding):
         return False
     return panel.share(weight - second) > panel.share(bar.outstanding)
-
-
-def _bridged(poll: Ballot) -> bool:
-    """Whether a value between two others could be near both, and join them."""
-    near = poll.near
-    if near is None:
-        return False
-    pairs = itertools.combinations(poll.values, 2)
-    return any(not values.same(one, other) and near(bridged, one, other) for one, other in pairs)
 
 
 def _by_all(node: Node, bar: Bar) -> bool:

@@ -124,7 +124,11 @@ def _spelling(panel: Panel, group: list[int], said: dict[int, Any]) -> Any:
 
 
 def _joined(panel: Panel, options: list[Option], near: Callable[[Any, Any], bool]) -> list[Option]:
-    """Join what is near, around the value with the most support: nearness does not carry over from one to the next."""
+    """Join what is near, around the value with the most support: nearness does not carry over from one to the next.
+
+    What most say themselves stands, whatever else is near more of them; so nobody can move it who comes later.
+    """
+    all_ = sum([each.weight for each in options])
     beside: list[set[int]] = [{at} for at in range(len(options))]
     for one, other in itertools.combinations(range(len(options)), 2):
         if near(options[one].value, options[other].value):
@@ -138,8 +142,14 @@ def _joined(panel: Panel, options: list[Option], near: Callable[[Any, Any], bool
             around = beside[centre] & left
             voters = tuple(sorted(voter for at in around for voter in options[at].voters))
             clusters.append((Option(options[centre].value, voters, panel.weight(voters)), options[centre], around))
-        best, _, around = min(clusters, key=lambda each: (_standing(panel, each[0])[:2], _standing(panel, each[1])))
+        best, _, around = min(clusters, key=lambda each: _centrality(panel, each[0], each[1], all_))
         stands = [options[at].value for at in around if panel.given in options[at].voters]
         joined.append(Option(stands[0], best.voters, best.weight) if stands else best)
         left -= around
     return joined
+
+
+def _centrality(panel: Panel, around: Option, centre: Option, all_: float) -> tuple[Any, ...]:
+    stands, weight, _ = _standing(panel, around)
+    majority = panel.share(2 * centre.weight) > panel.share(all_)
+    return (stands, not majority, weight, _standing(panel, centre))
