@@ -38,6 +38,12 @@ class Bill(BaseModel):
     tags: set[str] = set()
 
 
+class Blob(BaseModel):
+    """A model of bytes, which it writes as text."""
+
+    data: bytes
+
+
 ACME = {"vendor": "ACME", "lines": [{"unit_price": 1.5}], "tags": ["b", "a"]}
 
 
@@ -169,6 +175,8 @@ def test_what_json_can_hold_comes_back_equal(type_: Any, said: Any) -> None:
         (str | bytes, b"a"),
         (str | dt.date, dt.date(2020, 1, 1)),
         (bytes, b"\xff"),
+        (Blob, Blob(data=b"\xff")),
+        (list[Blob], [Blob(data=b"\xff")]),
         (Any, [float("inf")]),
     ],
 )
