@@ -441,6 +441,11 @@ class Deep(BaseModel):
         (Amount, [Amount(amount=each, unit="kg") for each in (A, B, C)], {}),
         (Amount, [Amount(amount=each, unit="KG") for each in (100.0, 100.4, 100.2)], {"amount": Tolerance(rel=0.01)}),
         (Deep, [Deep(value={"a": [each, 2.0]}) for each in (A, B, C)], {}),
+        (
+            Deep,
+            [Deep(value={"a": [A, 2.0, 2.0]}), Deep(value={"a": [2.0, B, 2.0]}), Deep(value={"a": [2.0, 2.0, C]})],
+            {},
+        ),
         (list[str], [["colour"], ["color"], ["colours"]], {"": Whole(), "[]": Text(similar=0.7)}),
     ],
 )
@@ -668,3 +673,14 @@ def test_a_repair_makes_anew_only_what_it_changes() -> None:
     assert decision.output == said[0]
     assert "repaired" in {reason.kind for reason in decision.reasons}
     assert len(made) < 8 * 100
+
+
+def test_long_lists_of_numbers_are_compared_as_wholes() -> None:
+    """In another order, and a hair's breadth apart, they are the same: each is looked for where it is equal first."""
+    up = [float(at) for at in range(6_000)]
+    down = [*up[:0:-1], 1e-15]
+    decision = consensus(
+        [up, down, up[1:]], response_format=list[float], rules={"": Whole(), "[]": Tolerance(abs=1e-9)}
+    )
+    assert decision.output == up
+    assert decision.verdicts[""].supporters == ("candidate 1", "candidate 2")

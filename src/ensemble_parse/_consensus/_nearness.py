@@ -10,7 +10,7 @@ from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Unio
 from ensemble_parse._rules import Ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from ensemble_parse._consensus._node import Node
 
@@ -71,12 +71,26 @@ def _throughout(node: Node, test: Test, left: Any, right: Any) -> bool:  # noqa:
         return False
     if node.ordered:
         return all(_throughout(node.item, test, a, b) for a, b in zip(left, right, strict=True))
-    rest = [*right]
+    return _paired(node.item, test, left, [*right])
+
+
+def _paired(node: Node, test: Test, left: Iterable[Any], right: Sequence[Any]) -> bool:
+    """Whether each on the left has one of its own on the right, which is looked for first where it is equal."""
+    free = dict.fromkeys(range(len(right)))
+    equal: dict[Hashable, list[int]] = {}
+    for at in reversed(range(len(right))):
+        equal.setdefault(node.key(right[at]), []).append(at)
     for each in left:
-        at = next((i for i, other in enumerate(rest) if _throughout(node.item, test, each, other)), None)
-        if at is None:
+        same = equal.get(node.key(each), [])
+        while same and same[-1] not in free:
+            same.pop()
+        if same:
+            del free[same.pop()]
+            continue
+        near_one = next((at for at in free if _throughout(node, test, each, right[at])), None)
+        if near_one is None:
             return False
-        del rest[at]
+        del free[near_one]
     return True
 
 
