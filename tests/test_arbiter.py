@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from ensemble_parse import Ensemble, Items, Judge, ModelCall, Processor, RetryPolicy, Vote
 from ensemble_parse.testing import FunctionClient
@@ -236,6 +236,35 @@ async def test_the_order_is_shuffled() -> None:
         await Ensemble(NAMES, maker, client=panel(answers, decide)).run("Who is paid?", Invoice)
     assert all(len(seen) == 1 for seen in orders.values())
     assert len(set().union(*orders.values())) > 2
+
+
+async def test_what_long_answers_differ_in_is_shown() -> None:
+    """A text that is too long to be shown is cut where all say the same."""
+    answers = [{"vendor": f"{'of old ' * 200}{name}{' and sons' * 200}", "total": 1.0} for name in ("A", "B", "C")]
+    shown: list[str] = []
+
+    def decide(asked: list[dict[str, Any]]) -> dict[str, str]:
+        shown.extend(asked[0]["options"].values())
+        return {"q1": next(letter for letter, text in asked[0]["options"].items() if "B" in text)}
+
+    result = await Ensemble(NAMES, "m/judge", client=panel(answers, decide)).run("Who is paid?", Invoice)
+    assert result.output.vendor == answers[1]["vendor"]
+    assert len(set(shown)) == 3
+    assert max(map(len, shown)) < 600
+
+
+async def test_answers_that_look_the_same_are_no_choice() -> None:
+    """Nobody is asked to choose between two secrets, or between texts that differ in what is not seen."""
+
+    class Login(BaseModel):
+        user: str
+        password: SecretStr
+
+    answers = [{"user": user, "password": user} for user in ("a", "a\u200b", "\u2060a")]
+    client = panel(answers, pick("a"))
+    result = await Ensemble(NAMES, "m/judge", client=client).run("Who?", Login)
+    assert result.decision.review == ("user", "password")
+    assert len(client.calls) == 3
 
 
 async def test_many_questions_are_one_call() -> None:

@@ -605,7 +605,9 @@ def test_paths_name_places_in_the_answer() -> None:
         ({"candidates": [1, 2], "weights": [1, float("nan")]}, "greater than 0"),
         ({"candidates": [1, 2], "weights": [1, "2"]}, "greater than 0"),
         ({"candidates": [1, 2], "names": ["a", "b"], "weights": {"a": 1, "b": 2}}, "in the order of the candidates"),
+        ({"candidates": [1, 2], "weights": [1, 10**400]}, "greater than 0"),
         ({"candidates": "aab"}, "not one str"),
+        ({"candidates": {"a", "b"}}, "not one set"),
         ({"candidates": {"a": 1}}, "not one dict"),
         ({"candidates": 3}, "not one int"),
         ({"candidates": Named(name="a")}, "not one Named"),
@@ -653,6 +655,23 @@ def test_decisions_are_kept_and_shown() -> None:
     assert "quantity" in console.export_text()
     with pytest.raises(ConfigurationError, match="version"):
         Decision.from_dict({**decision.to_dict(), "version": 0}, Named)
+
+
+def test_a_terminal_shows_what_models_wrote_and_does_not_obey_it() -> None:
+    """What would move the cursor, reach the clipboard or turn the direction of reading is spelled out, in keys too."""
+    said = [{"a\x9b": "\x1b]52;c;ZXZpbA==\x07done"}, {"a\x9b": "\u202eexe.\ud800"}, {"a\x9b": "line\nline\ttab"}]
+    decision = consensus(said, names=["\x1b[31mone", "two", "three"])
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(width=200, file=out).print(decision)
+    page = decision._repr_html_()
+    for text in (out.getvalue(), page):
+        assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e", "\ud800"}
+        assert r"\x1b]52;c;ZXZpbA==\x07done" in text
+        assert r"\u202eexe.\ud800" in text
+        assert r"\x1b[31mone" in text
+    assert "line\nline\ttab" in page
 
 
 class Period(BaseModel):

@@ -21,6 +21,8 @@ from pydantic import (
     SerializeAsAny,
     ValidationError,
     create_model,
+    field_validator,
+    model_validator,
 )
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
@@ -183,6 +185,18 @@ def test_bytes_that_are_no_text_are_shown_in_base64() -> None:
     """A verdict is JSON-like whatever the bytes."""
     verdict = consensus([b"\xff", b"a", b"\xff"]).verdicts[""]
     assert (verdict.value, verdict.dissenters[0].value) == ("_w==", "a")
+
+
+def test_bytes_in_models_are_shown_in_base64() -> None:
+    """A model would write its bytes as text, and has none to write."""
+
+    class Blob(BaseModel):
+        data: bytes
+        size: int = 0
+
+    decision = consensus([[Blob(data=b"\xff", size=1)], [Blob(data=b"\xff", size=2), Blob(data=b"a")]])
+    assert decision.verdicts["[0].data"].value == "_w=="
+    assert decision.verdicts[""].value == [{"data": "_w==", "size": 1}]
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -427,6 +441,11 @@ class Deep(BaseModel):
         (Amount, [Amount(amount=each, unit="kg") for each in (A, B, C)], {}),
         (Amount, [Amount(amount=each, unit="KG") for each in (100.0, 100.4, 100.2)], {"amount": Tolerance(rel=0.01)}),
         (Deep, [Deep(value={"a": [each, 2.0]}) for each in (A, B, C)], {}),
+        (
+            Deep,
+            [Deep(value={"a": [A, 2.0, 2.0]}), Deep(value={"a": [2.0, B, 2.0]}), Deep(value={"a": [2.0, 2.0, C]})],
+            {},
+        ),
         (list[str], [["colour"], ["color"], ["colours"]], {"": Whole(), "[]": Text(similar=0.7)}),
     ],
 )
@@ -572,3 +591,96 @@ def test_no_item_is_doubled_by_blending() -> None:
     assert decision.output.count(bolt) == 1
     assert len(decision.output) == 3
     assert [path for path, verdict in decision.verdicts.items() if verdict.how == "repaired"]
+
+
+# -- how much work -----------------------------------------------------------------------------------------------------
+
+BUILT: list[object] = []
+"""For every schema that was built of it, a ``Size``."""
+
+
+class Size(str):
+    """A text that counts how often it is prepared."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: Any) -> Any:
+        """Count."""
+        BUILT.append(cls)
+        return handler(str)
+
+
+class Bolt(TypedDict):
+    """A dict that only its keys tell from a ``Nut``."""
+
+    length: Size
+
+
+class Nut(TypedDict):
+    """A dict that only its keys tell from a ``Bolt``."""
+
+    width: Size
+
+
+class Parts(BaseModel):
+    """A list of either."""
+
+    parts: list[Bolt | Nut]
+
+
+def test_a_type_is_prepared_once_however_many_values_it_takes_to_tell() -> None:
+    """Where only validation tells two types apart, a list of them costs no schema for each item."""
+    texts = [[{"length": Size(at)}, {"width": Size(at * n)}] for at, n in [(1, 1), (1, 2)]]
+    consensus([Parts.model_validate({"parts": each}) for each in texts])
+    once = len(BUILT)
+    decision = consensus([Parts.model_validate({"parts": each * 20}) for each in texts])
+    assert len(decision.output.parts) == 40
+    assert len(BUILT) == once
+
+
+def test_a_repair_makes_anew_only_what_it_changes() -> None:
+    """Hundreds of combinations are tried on a long list, and its items are not all validated for each of them."""
+    made: list[int] = []
+
+    class Row(BaseModel):
+        at: int
+        x: int
+        y: int
+        z: int
+
+        @field_validator("at")
+        @classmethod
+        def _count(cls, at: int) -> int:
+            made.append(at)
+            return at
+
+    class Sheet(BaseModel):
+        rows: Annotated[list[Row], Items(key="at")]
+        of: int
+
+        @model_validator(mode="after")
+        def _all_alike(self) -> Sheet:
+            if {(row.x, row.y, row.z, self.of) for row in self.rows} - {(1, 1, 9, 0), (1, 2, 8, 1), (2, 2, 9, 2)}:
+                message = "of several kinds"
+                raise ValueError(message)
+            return self
+
+    kinds = enumerate([(1, 1, 9), (1, 2, 8), (2, 2, 9)])
+    said = [Sheet(rows=[Row(at=at, x=x, y=y, z=z) for at in range(100)], of=of) for of, (x, y, z) in kinds]
+    made.clear()
+    decision = consensus(said)
+    assert decision.output == said[0]
+    assert "repaired" in {reason.kind for reason in decision.reasons}
+    assert len(made) < 8 * 100
+
+
+def test_long_lists_of_numbers_are_compared_as_wholes() -> None:
+    """In another order, and a hair's breadth apart, they are the same: each is looked for where it is equal first."""
+    up = [float(at) for at in range(6_000)]
+    down = [*up[:0:-1], 1e-15]
+    decision = consensus(
+        [up, down, up[1:]], response_format=list[float], rules={"": Whole(), "[]": Tolerance(abs=1e-9)}
+    )
+    assert decision.output == up
+    assert decision.verdicts[""].supporters == ("candidate 1", "candidate 2")

@@ -233,6 +233,20 @@ def test_ignored_fields_do_not_tell_items_apart() -> None:
     assert decision.output == said[0]
     assert decision.review == ()
 
+    class Case(BaseModel):
+        finding: Finding
+        weight: int
+
+    cases = [
+        [
+            Case(finding=Finding(fact=f"fact {at}", evidence=each.finding.evidence * at), weight=10 * n + at)
+            for at in (1, 2)
+        ]
+        for n, each in enumerate(Case(finding=finding, weight=0) for (finding,) in said)
+    ]
+    decision = consensus(cases, response_format=list[Case])
+    assert decision.review == ("[0].weight", "[1].weight")
+
 
 @pytest.mark.parametrize(
     ("type_", "rules", "message"),

@@ -38,6 +38,12 @@ class Bill(BaseModel):
     tags: set[str] = set()
 
 
+class Blob(BaseModel):
+    """A model of bytes, which it writes as text."""
+
+    data: bytes
+
+
 ACME = {"vendor": "ACME", "lines": [{"unit_price": 1.5}], "tags": ["b", "a"]}
 
 
@@ -169,6 +175,8 @@ def test_what_json_can_hold_comes_back_equal(type_: Any, said: Any) -> None:
         (str | bytes, b"a"),
         (str | dt.date, dt.date(2020, 1, 1)),
         (bytes, b"\xff"),
+        (Blob, Blob(data=b"\xff")),
+        (list[Blob], [Blob(data=b"\xff")]),
         (Any, [float("inf")]),
     ],
 )
@@ -188,3 +196,20 @@ def test_a_result_that_json_cannot_hold_says_so() -> None:
     assert [each["output"] for each in data["candidates"]] == [{"n": 2}, {"n": 4}]
     with pytest.raises(ConfigurationError, match="a stored result"):
         Result.from_dict(data, Doubled)
+
+
+@pytest.mark.parametrize("part", ["output", "candidates", "decision", "errors", "seconds"])
+def test_what_has_lost_a_part_is_said_to_have(part: str) -> None:
+    """A record that was cut, or is none, is refused by the name of what is missing."""
+    client = ScriptedClient({"a/1": [ACME]})
+    result = Ensemble(["a/1"], client=client).run_sync("Go", Bill)
+    data = result.to_dict()
+    del data[part]
+    with pytest.raises(ConfigurationError, match=f"without its {part}"):
+        Result.from_dict(data, Bill)
+    whole = result.decision.to_dict()
+    with pytest.raises(ConfigurationError, match="without its verdicts, names"):
+        Decision.from_dict({name: each for name, each in whole.items() if name not in ("verdicts", "names")}, Bill)
+    nothing: Any = None
+    with pytest.raises(ConfigurationError, match="not a NoneType"):
+        Decision.from_dict(nothing, Bill)

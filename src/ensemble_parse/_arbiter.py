@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NONE: Final = "none"
 _LONGEST: Final = 500  # characters of a text that an arbiter is shown
+_BEFORE: Final = 100  # characters shown before the place where long texts begin to differ
 _MOST: Final = 40  # questions in one call; what is beyond stays with the vote
 _ABOUT: Final = {
     "value": "Which value is right?",
@@ -41,19 +42,28 @@ class Question:
     Attributes:
         contest: what is disputed.
         order: the place of each shown answer among the contest's own.
+        options: what is shown of them, by letter.
     """
 
     contest: Contest
     order: tuple[int, ...]
+    options: Mapping[str, Any]
 
 
 def ask(contests: Sequence[Contest], seed: int) -> list[Question]:
-    """Shuffle the answers of each contest; no candidate can count on standing first."""
-    order = random.Random(seed)  # noqa: S311 - an order, not a secret
-    return [
-        Question(contest=each, order=tuple(order.sample(range(len(each.answers)), len(each.answers))))
-        for each in contests[:_MOST]
-    ]
+    """Shuffle the answers of each contest; no candidate can count on standing first.
+
+    Answers that look the same, such as two secrets, are no choice: that contest is not put to anybody.
+    """
+    shuffled = random.Random(seed)  # noqa: S311 - an order, not a secret
+    questions: list[Question] = []
+    for contest in contests:
+        order = tuple(shuffled.sample(range(len(contest.answers)), len(contest.answers)))
+        shown = _told([contest.answers[at].value for at in order])
+        if _distinct(shown):
+            options = dict(zip(letters(len(order)), shown, strict=True))
+            questions.append(Question(contest=contest, order=order, options=options))
+    return questions[:_MOST]
 
 
 def brief(prompt: str, questions: Sequence[Question]) -> str:
@@ -109,8 +119,23 @@ def _shown(number: int, question: Question) -> dict[str, Any]:
         about["description"] = contest.description
     if contest.about == "item":
         about["item"] = _shortened(contest.item)
-    options = (_shortened(contest.answers[at].value) for at in question.order)
-    return about | {"options": dict(zip(letters(len(question.order)), options, strict=True))}
+    return about | {"options": question.options}
+
+
+def _told(values: Sequence[Any]) -> list[Any]:
+    """Shorten answers, so that what they differ in is still there."""
+    shown = [_shortened(each) for each in values]
+    if _distinct(shown):
+        return shown
+    texts = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in values]
+    # What the first and the last in order begin with, all do.
+    common = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(min(texts), max(texts), strict=False))
+    start = max(sum(1 for _ in common) - _BEFORE, 0)
+    return [_shortened(f"…{text[start:]}") for text in texts]
+
+
+def _distinct(shown: Sequence[Any]) -> bool:
+    return len({visible(json.dumps(each, ensure_ascii=False)) for each in shown}) == len(shown)
 
 
 def _shortened(value: Any) -> Any:

@@ -137,7 +137,12 @@ class ResponseFormat(Generic[T]):
                 value, mode="json", by_alias=False, round_trip=True, warnings=False, fallback=repr
             )
         except ValueError:  # bytes that are no text
-            return to_jsonable_python(value, by_alias=False, bytes_mode="base64", serialize_unknown=True)
+            return self._in_base64(value, by_alias=False)
+
+    def _in_base64(self, value: T, *, by_alias: bool) -> Any:
+        # First out of its models, which would write bytes as their own configuration says.
+        plain: Any = self.adapter.dump_python(value, by_alias=by_alias, round_trip=True, warnings=False)
+        return to_jsonable_python(plain, bytes_mode="base64", serialize_unknown=True)
 
     def read(self, data: object) -> T:
         """Validate what ``data`` dumped.
@@ -157,7 +162,7 @@ class ResponseFormat(Generic[T]):
                 value, mode="json", by_alias=True, round_trip=True, warnings=False, fallback=repr
             )
         except ValueError:  # bytes that are no text
-            answer = to_jsonable_python(value, by_alias=True, bytes_mode="base64", serialize_unknown=True)
+            answer = self._in_base64(value, by_alias=True)
         if self.wrapper is None:
             return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return _json({"reasoning": reasoning, "answer": answer} if self.reasoning else {"answer": answer})

@@ -156,14 +156,16 @@ class Judge:
         """Choose among the answers to each disputed question, in one call: for ``Vote(arbiter=Judge(...))``.
 
         The options are the distinct values that candidates gave, as letters of a closed schema. So it cannot give a
-        value of its own, touch what is agreed, or overturn a majority. A question to which none is right, or that was
-        never answered, stays with the vote.
+        value of its own, touch what is agreed, or overturn a majority. A question to which none is right, whose answers
+        look the same, or that was never answered, stays with the vote.
         """
         del candidates
         reasons: list[Reason] = []
         for judge in self._judges():
             seed = judge._seed(case, [each.answers for each in contests])  # noqa: SLF001 - the same class
             questions = ask(contests, seed)
+            if not questions:
+                break
             messages = (*case.request.messages, {"role": "user", "content": brief(judge.prompt, questions)})
             try:
                 answer = await judge._ask(messages, ballot(questions), case)  # noqa: SLF001 - the same class

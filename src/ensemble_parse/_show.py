@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as escaping
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ensemble_parse._models import Decision, Reason, Result
 
 _WIDEST: Final = 60
+# What a terminal obeys instead of showing it, what turns the direction of reading, and what cannot be printed at all.
+_OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def summary(result: Result[Any]) -> str:
@@ -49,21 +52,26 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    view = Table(title=Text(title), caption=Text("\n".join(caption)), caption_justify="left")
+    def shown(text: str, style: str = "") -> Text:
+        return Text(_harmless(text), style=style)
+
+    view = Table(title=shown(title), caption=shown("\n".join(caption)), caption_justify="left")
     for head in ("path", "decided", "agreement", "how", *decision.names):
-        view.add_column(Text(head), overflow="fold")
+        view.add_column(shown(head), overflow="fold")
     for path, value, share, how, cells in _rows(decision):
-        said = [Text(text, style="" if agrees else "yellow") for text, agrees in cells]
+        said = [shown(text, "" if agrees else "yellow") for text, agrees in cells]
         doubt = "yellow" if path in decision.review else ""
-        view.add_row(Text(path or "answer"), Text(value, style="bold"), share, Text(how, style=doubt), *said)
+        view.add_row(shown(path or "answer"), shown(value, "bold"), share, shown(how, doubt), *said)
     return view
 
 
 def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
-    escape = escaping.escape
+    def escape(text: str) -> str:
+        return escaping.escape(_harmless(text))
+
     head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agreement", "how", *decision.names))
     body = "".join(
-        f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{how}</td>"
+        f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{escape(how)}</td>"
         + "".join(f"<td>{escape(text)}</td>" for text, _ in cells)
         + "</tr>"
         for path, value, share, how, cells in _rows(decision)
@@ -97,3 +105,8 @@ def _rows(decision: Decision[Any]) -> Iterator[tuple[str, str, str, str, list[tu
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def _harmless(text: str) -> str:
+    """Spell out the characters that do something else than stand there."""
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import operator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json, to_json, to_jsonable_python
@@ -25,13 +26,15 @@ from ensemble_parse._format import response_format
 from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, Usage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from pydantic import TypeAdapter
 
     from ensemble_parse._format import ResponseFormat
 
 VERSION: Final = 1
+_RESULT: Final = ("output", "decision", "candidates", "errors", "attempts", "reasons", "seconds", "name")
+_DECISION: Final = ("output", "method", "candidate", "reasons", "verdicts", "review", "names")
 
 
 def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]:
@@ -59,10 +62,10 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
     """Read what ``to_dict`` wrote.
 
     Raises:
-        ConfigurationError: it was written by another version, or JSON could not hold its answers.
+        ConfigurationError: it was written by another version, has lost a part, or JSON could not hold its answers.
         ValidationError: an answer is none of this response type.
     """
-    _check(data, "result")
+    _check(data, "result", _RESULT)
     format_ = response_format(type_)
     candidates: tuple[Candidate[Any], ...] = tuple(_read_candidate(each, format_) for each in data["candidates"])
     stored: dict[str, Any] = data["decision"]
@@ -101,10 +104,10 @@ def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
     """Read what ``decision_to_dict`` wrote.
 
     Raises:
-        ConfigurationError: it was written by another version, or JSON could not hold its output.
+        ConfigurationError: it was written by another version, has lost a part, or JSON could not hold its output.
         ValidationError: the output is none of this type.
     """
-    _check(data, "decision")
+    _check(data, "decision", _DECISION)
     format_ = response_format(type_)
     stored: dict[str, Any] = {name: value for name, value in data.items() if name not in ("version", "exact")}
     output: Any = format_.read(stored["output"])
@@ -123,9 +126,17 @@ def _written(value: Any, format_: ResponseFormat[Any]) -> tuple[Any, bool]:
         return data, False
 
 
-def _check(data: Mapping[str, Any], what: str) -> None:
+def _check(data: Mapping[str, Any], what: str, parts: Sequence[str]) -> None:
+    kind = class_of(data)
+    if not issubclass(kind, Mapping):
+        message = f"a stored {what} is a mapping, not a {kind.__name__}: give what to_dict wrote"
+        raise ConfigurationError(message)
     if data.get("version") != VERSION:
         message = f"a stored {what} of version {data.get('version')!r}; this library reads version {VERSION}"
+        raise ConfigurationError(message)
+    missing = ", ".join(each for each in parts if each not in data)
+    if missing:
+        message = f"a stored {what} without its {missing}: give all of what to_dict wrote"
         raise ConfigurationError(message)
     if not data.get("exact", True):
         message = (

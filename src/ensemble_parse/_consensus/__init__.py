@@ -12,6 +12,7 @@ likely it is right) and ``_survey`` (all of it).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 from pydantic_core import ValidationError
@@ -139,7 +140,7 @@ def _candidate(said: object, at: int, name: str | None, weight: float | None) ->
 def _listed(candidates: Any) -> list[Any]:
     kind = class_of(candidates)
     one = issubclass(kind, str | bytes | Mapping | Candidate) or hasattr(kind, "__pydantic_fields__")
-    if one or not isinstance(candidates, Iterable):
+    if one or issubclass(kind, AbstractSet) or not isinstance(candidates, Iterable):
         message = f"candidates: give a list of them, the most trusted first, not one {kind.__name__}"
         raise ConfigurationError(message)
     return [*candidates]

@@ -48,6 +48,8 @@ class Outcome:
         self.repaired: set[Place] = set()
         self.standing: dict[Place, Poll] = {}
         self._taken: dict[Place, Any] = {}
+        self._built: dict[Place, Any] = {}
+        self._afresh: frozenset[Place] = frozenset()
         self.panel = panel
         self._trial = trial
 
@@ -145,6 +147,14 @@ class Outcome:
     def _record(self, poll: Parts) -> Any:
         if poll.place in self._taken:
             return self._taken[poll.place]
+        if poll.place in self._built and poll.place not in self._afresh:
+            return self._built[poll.place]
+        made = self._assembled(poll)
+        if not self._trial:
+            self._built[poll.place] = made
+        return made
+
+    def _assembled(self, poll: Parts) -> Any:
         parts = {name: self.value(each) for name, each in poll.parts.items()}
         whole = self._whole(poll, parts)
         if whole is not None:
@@ -205,14 +215,18 @@ class Outcome:
         nearest, bound = self._nearest(poll)
         for changed in combinations(poll, self, named(error), bound):
             trial = Outcome(self.panel, self.choices | changed, trial=True)
-            trial._taken = self._taken
+            # What a change is no part of stays as it was made.
+            trial._taken, trial._built = self._taken, self._built
+            trial._afresh = frozenset(place[:depth] for place in changed for depth in range(len(place)))
             try:
                 trial.value(poll)
             except Refused:
                 continue
             self.choices |= changed
             self.repaired |= changed.keys()
-            return self.value(poll)
+            for place in trial._afresh:
+                self._built.pop(place, None)
+            return self._assembled(poll)
         self._take(poll, nearest)
         return nearest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union
 from ensemble_parse._consensus._paths import entry, join
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_UNPACK: Final = SchemaSerializer(core_schema.any_schema()).to_python
 
 
 def by_text(items: Any) -> list[Any]:
@@ -39,8 +40,9 @@ def data(value: Any) -> Any:
     except ValueError:  # bytes that are no text
         pass
     try:
-        return to_jsonable_python(value, by_alias=False, serialize_unknown=True, bytes_mode="base64")
-    except ValueError:  # deeper than pydantic goes
+        # First out of its models, which would write bytes as their own configuration says.
+        return to_jsonable_python(_UNPACK(value, by_alias=False), serialize_unknown=True, bytes_mode="base64")
+    except (ValueError, TypeError):  # deeper than pydantic goes, or a set of what has no hash outside of its class
         return repr(value)
 
 

@@ -9,7 +9,7 @@ from ensemble_parse._consensus._node import Collected, Leaf, Record, Table, Unio
 from ensemble_parse._rules import Ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from ensemble_parse._consensus._node import Node
 
@@ -49,12 +49,26 @@ def _throughout(node: Node, left: Any, right: Any) -> bool:  # noqa: PLR0911 - a
         return False
     if node.ordered:
         return all(_throughout(node.item, a, b) for a, b in zip(left, right, strict=True))
-    rest = [*right]
+    return _paired(node.item, left, [*right])
+
+
+def _paired(node: Node, left: Iterable[Any], right: Sequence[Any]) -> bool:
+    """Whether each on the left has one of its own on the right, which is looked for first where it is equal."""
+    free = dict.fromkeys(range(len(right)))
+    places: dict[Hashable, list[int]] = {}
+    for at in reversed(range(len(right))):
+        places.setdefault(node.key(right[at]), []).append(at)
     for each in left:
-        at = next((i for i, other in enumerate(rest) if _throughout(node.item, each, other)), None)
-        if at is None:
+        same = places.get(node.key(each), [])
+        while same and same[-1] not in free:
+            same.pop()
+        if same:
+            del free[same.pop()]
+            continue
+        near_one = next((at for at in free if _throughout(node, each, right[at])), None)
+        if near_one is None:
             return False
-        del rest[at]
+        del free[near_one]
     return True
 
 

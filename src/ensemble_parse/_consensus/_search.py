@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import itertools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from ensemble_parse._consensus._polls import Ballot, Fork, Members, Parts, Shared
 
@@ -16,6 +15,26 @@ if TYPE_CHECKING:
 
 TRIALS: Final = 400
 """How many combinations are tried before the nearest whole candidate is taken."""
+
+
+State: TypeAlias = "tuple[tuple[int, int], ...]"
+"""Which questions are answered in another way, and by which of their other options."""
+
+
+class Open(NamedTuple):
+    """A question that may be answered in another way.
+
+    Attributes:
+        least: what it costs at least.
+        foreign: whether the validator named other fields.
+        place: where it stands.
+        others: what each other option costs, the cheapest first, with its number.
+    """
+
+    least: float
+    foreign: bool
+    place: Place
+    others: list[tuple[float, int]]
 
 
 def lost(ballot: Ballot, option: int) -> float:
@@ -52,34 +71,36 @@ def combinations(poll: Parts, outcome: Outcome, named: set[str], bound: float) -
     """
     panel = outcome.panel
     depth = len(poll.place)
-    open_: list[tuple[Place, int, float, list[tuple[float, int]]]] = []
+    open_: list[Open] = []
     for ballot in ballots(poll, outcome):
         start = outcome.chosen(ballot)
-        others = [(panel.share(lost(ballot, i)), i) for i in range(len(ballot.options)) if i != start]
+        stands = panel.share(lost(ballot, start))
         name = str(ballot.place[depth]) if len(ballot.place) > depth else ""
-        foreign = 0 if not named or name in named else 1
+        others = sorted((panel.share(lost(ballot, i)) - stands, i) for i in range(len(ballot.options)) if i != start)
         if others:
-            open_.append((ballot.place, foreign, panel.share(lost(ballot, start)), sorted(others)))
-    count = itertools.count()
-    queue: list[tuple[float, int, int, tuple[tuple[int, int], ...]]] = []
+            open_.append(Open(round(others[0][0], 9), bool(named) and name not in named, ballot.place, others))
+    # With the cheapest first, every combination has few that come next, and none of them costs less.
+    open_.sort(key=lambda each: (each.least, each.foreign))
+    queue: list[tuple[float, int, int, State]] = []
 
-    def push(state: tuple[tuple[int, int], ...]) -> None:
-        loss = sum(open_[at][3][i][0] - open_[at][2] for at, i in state)
-        if round(loss, 9) < bound:
-            heapq.heappush(queue, (round(loss, 9), sum(open_[at][1] for at, _ in state), next(count), state))
+    def push(state: State) -> None:
+        if state[-1][0] == len(open_) or state[-1][1] == len(open_[state[-1][0]].others):
+            return
+        loss = round(sum(open_[at].others[i][0] for at, i in state), 9)
+        if loss < bound:
+            heapq.heappush(queue, (loss, sum(open_[at].foreign for at, _ in state), len(state), state))
 
-    for at in range(len(open_)):
-        push(((at, 0),))
+    push(((0, 0),))
     for _ in range(TRIALS):
         if not queue:
             return
         *_, state = heapq.heappop(queue)
-        yield {open_[at][0]: open_[at][3][i][1] for at, i in state}
-        at, i = state[-1]
-        if i + 1 < len(open_[at][3]):
-            push((*state[:-1], (at, i + 1)))
-        for further in range(at + 1, len(open_)):
-            push((*state, (further, 0)))
+        yield {open_[at].place: open_[at].others[i][1] for at, i in state}
+        (*rest, (at, i)) = state
+        push((*rest, (at, i + 1)))
+        push((*state, (at + 1, 0)))
+        if i == 0:
+            push((*rest, (at + 1, 0)))
 
 
 def named(error: Exception) -> set[str]:

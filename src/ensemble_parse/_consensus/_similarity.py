@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
-from ensemble_parse._rules import Tolerance
+from ensemble_parse._rules import Ignore, Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -85,7 +85,7 @@ def _records(
     rows, columns = ([*zip(*map(node.read, left), strict=True)], [*zip(*map(node.read, right), strict=True)])
     out, whole = np.zeros((len(left), len(right))), 0.0
     for part, weight, a, b in zip(node.parts.values(), weights or [1.0] * len(rows), rows, columns, strict=True):
-        if part.node.rules.get("dissent") is None or weight:
+        if weight and not isinstance(part.node.rules.get("dissent"), Ignore):
             out += weight * matrix(part.node, a, b, None, depth)
             whole += weight
     return out / (whole or 1.0)
@@ -207,13 +207,18 @@ def _texts(node: Leaf, left: Sequence[str], right: Sequence[str]) -> Matrix:
     import numpy as np
     from rapidfuzz import fuzz, process
 
-    most = min(LONGEST, int(math.sqrt(WORK / (len(left) * len(right) or 1))))
+    rows, columns = ([*dict.fromkeys(side)] for side in (left, right))  # a table says the same again and again
+    most = min(LONGEST, int(math.sqrt(WORK / (len(rows) * len(columns) or 1))))
     a, b = (
         [(key if isinstance(key := node.key(each[: 2 * most]), str) else each)[:most] for each in side]
-        for side in (left, right)
+        for side in (rows, columns)
     )
     ratios = process.cdist(a, b, scorer=fuzz.ratio, score_cutoff=UNRELATED, dtype=np.float64)
-    return np.clip((ratios - UNRELATED) / (100 - UNRELATED), 0.0, 1.0)
+    likeness = np.clip((ratios - UNRELATED) / (100 - UNRELATED), 0.0, 1.0)
+    if len(rows) == len(left) and len(columns) == len(right):
+        return likeness
+    at, to = ({each: place for place, each in enumerate(side)} for side in (rows, columns))
+    return likeness[np.ix_([at[each] for each in left], [to[each] for each in right])]
 
 
 def paired(alike: Matrix) -> list[tuple[int, int]]:

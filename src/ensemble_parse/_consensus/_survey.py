@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections import Counter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic
@@ -70,7 +71,7 @@ class Survey(Generic[T]):
             raise ConfigurationError(message)
         for each in candidates:
             weight: Any = each.weight
-            if not (isinstance(weight, int | float) and 0 < weight < math.inf):
+            if not (isinstance(weight, int | float) and 0 < weight <= sys.float_info.max):
                 message = f"weight={weight!r} of {each.name}: give a number greater than 0"
                 raise ConfigurationError(message)
         names = Counter(each.name for each in candidates)

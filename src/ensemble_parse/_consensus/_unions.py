@@ -17,7 +17,7 @@ from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table
 from ensemble_parse._consensus._rules import check, leaf_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from ensemble_parse._consensus._paths import PathRules
     from ensemble_parse._consensus._shape import Compiler
@@ -117,6 +117,7 @@ def _kind(value: Any) -> Any:
 
 def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union:
     known: dict[type, Node] = {}
+    valid = {id(each): _valid(each) for each in variants}
 
     def pick(value: Any) -> Node:
         kind = values.class_of(value)
@@ -126,7 +127,7 @@ def _choice(type_: Any, leaf: Leaf, variants: list[Node], rules: Rules) -> Union
         fitting = [each for each in variants if _holds(each, value)]
         if len(fitting) > 1 and isinstance(value, Mapping | list | tuple | AbstractSet):
             # One class of Python for several types: only their own validation tells them apart.
-            return next((each for each in fitting if _validates(each, value)), fitting[0])
+            return next((each for each in fitting if valid[id(each)](value)), fitting[0])
         exact = [each for each in fitting if each.type is kind]
         node = known[kind] = (exact or fitting or [leaf])[0]
         return node
@@ -154,15 +155,21 @@ def _holds(node: Node, value: Any) -> bool:
     return isinstance(value, dict) if typing_extensions.is_typeddict(origin) else isinstance(value, origin)
 
 
-def _validates(node: Node, value: Any) -> bool:
+def _valid(node: Node) -> Callable[[Any], bool]:
     from pydantic import TypeAdapter, ValidationError
 
-    adapter = TypeAdapter[Any](node.type)
-    try:
-        adapter.validate_python(value, strict=True)
-    except ValidationError:
-        return False
-    return True
+    adapter = list[TypeAdapter[Any]]()  # built once, with the first value that it takes to tell
+
+    def valid(value: Any) -> bool:
+        if not adapter:
+            adapter.append(TypeAdapter(node.type))
+        try:
+            adapter[0].validate_python(value, strict=True)
+        except ValidationError:
+            return False
+        return True
+
+    return valid
 
 
 def _without_rules(paths: PathRules | None) -> PathRules | None:

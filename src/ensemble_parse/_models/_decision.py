@@ -210,7 +210,7 @@ class Decision(Generic[T_co]):
             response_format: the type of the output.
 
         Raises:
-            ConfigurationError: it was written by another version, or JSON could not hold its output.
+            ConfigurationError: it was written by another version, has lost a part, or JSON could not hold its output.
             ValidationError: the output is none of this type.
         """
         from ensemble_parse._stored import decision_from_dict

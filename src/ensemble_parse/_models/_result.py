@@ -131,7 +131,7 @@ class Result(Generic[T]):
             response_format: the type that was asked for.
 
         Raises:
-            ConfigurationError: it was written by another version, or JSON could not hold its answers.
+            ConfigurationError: it was written by another version, has lost a part, or JSON could not hold its answers.
             ValidationError: an answer in it is none of this type.
         """
         from ensemble_parse._stored import from_dict
