@@ -425,6 +425,18 @@ async def test_a_batch_that_never_arrived_is_handed_in_again(server: Loopback, j
     assert len([each for each in server.requests if each.path == "/v1/batches" and not each.body]) == 3
 
 
+async def test_a_line_taken_out_by_hand_is_forgotten(server: Loopback, journal: Path) -> None:
+    """Without the line that says which rows are in it, the batch's name says nothing, and the rows are handed in."""
+    server.default(Answer(answer))
+    ensemble = Ensemble([A])
+    await interrupted(server, ensemble.batch(TEXTS, Bill, journal=journal, poll=0.001))
+    head, _, name = written(journal)
+    cut(journal, head, name)
+    items = await taken(ensemble.batch(TEXTS, Bill, journal=journal))
+    assert [item.output.vendor for item in items] == TEXTS
+    assert len(server.batches.made) == 2
+
+
 async def test_another_input_under_an_id_is_another_row(server: Loopback, journal: Path) -> None:
     """An answer belongs to what was asked, not to the id; new inputs are handed in beside it."""
     server.default(Answer(answer))

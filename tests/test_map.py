@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -41,7 +42,6 @@ from tests.kills import CONCURRENCY, MODELS, killed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -128,6 +128,7 @@ async def test_a_failure_is_one_items() -> None:
         ([{"id": "a", "input": "a"}, "b"], [1, "E"], "give every input an id, or none"),
         ([{"id": 1.5, "input": "a"}], ["E"], "its id is a float"),
         ([{"id": True, "input": "a"}], ["E"], "its id is a bool"),
+        ([{"id": "", "input": "a"}], ["E"], "its id is empty"),
         ([{"id": "a"}], ["E"], "has neither"),
         ([{"id": "a", "input": "a", "messages": "b"}], ["E"], "has both"),
     ],
@@ -407,6 +408,61 @@ async def test_no_other_file_is_touched(content: bytes | None, told: str, tmp_pa
     assert (client.calls, path.read_bytes()) == ([], content)
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         await taken(ensemble(client).map(["a"], int, journal=tmp_path / "none" / "j"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5",
+        "null",
+        "[]",
+        "{}",
+        '{"id": ["a"], "position": 0, "input": "b", "result": {}}',
+        '{"id": "a", "position": 0, "result": {}}',
+        '{"id": "a", "input": "b", "result": {}}',
+        '{"id": "a", "position": 0, "input": "b", "result": 5}',
+        '{"id": "a", "position": 0, "input": null, "error": 5}',
+        '{"batch": "a", "rows": ["b"]}',
+        '{"journal": 1, "asked": {}}',
+    ],
+)
+async def test_a_line_that_no_run_writes(line: str, tmp_path: Path) -> None:
+    """A line of JSON that is none of a journal's, as an editor or another program leaves it, is told by its number."""
+    path = tmp_path / "run.jsonl"
+    await taken(ensemble(counting()).map(["a"], int, journal=path))
+    whole = path.read_bytes()
+    path.write_bytes(whole + line.encode() + b"\n")
+    client = counting()
+    with pytest.raises(ConfigurationError, match="line 3 is none that a run writes"):
+        await taken(ensemble(client).map(["a"], int, journal=path))
+    with pytest.raises(ConfigurationError, match="line 3 is none that a run writes"):
+        list(read_journal(path, int))
+    path.write_bytes(whole)  # the line taken out, as the message says
+    assert [item.resumed for item in await taken(ensemble(client).map(["a"], int, journal=path))] == [True]
+    assert client.calls == []
+
+
+async def test_a_header_that_no_run_writes(tmp_path: Path) -> None:
+    """A header that does not say what was asked is no ground to go on from."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b'{"journal":1}\n')
+    with pytest.raises(ConfigurationError, match="line 1 is none that a run writes. Give another path"):
+        await taken(ensemble(counting()).map(["a"], int, journal=path))
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+async def test_a_journal_is_a_file(kind: str, tmp_path: Path) -> None:
+    """What cannot be read again, or has no end, is refused before anybody is asked."""
+    path = Path("/dev/full")
+    if kind == "pipe":
+        path = tmp_path / "pipe"
+        getattr(os, "mkfifo", lambda _: pytest.skip("no named pipes here"))(path)
+    if not path.exists():
+        pytest.skip("no such device here")
+    client = counting()
+    with pytest.raises(ConfigurationError, match="is a device or a pipe"):
+        await taken(ensemble(client).map(["a"], int, journal=path))
+    assert client.calls == []
 
 
 async def test_one_run_at_a_time(tmp_path: Path) -> None:
