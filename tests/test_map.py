@@ -446,7 +446,7 @@ async def test_a_header_that_no_run_writes(tmp_path: Path) -> None:
     """A header that does not say what was asked is no ground to go on from."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(b'{"journal":1}\n')
-    with pytest.raises(ConfigurationError, match="line 1 is none that a run writes. Give another path"):
+    with pytest.raises(ConfigurationError, match="line 1 is none that a run writes"):
         await taken(ensemble(counting()).map(["a"], int, journal=path))
 
 
@@ -766,6 +766,15 @@ def test_progress_is_shown(terminal: bool) -> None:  # noqa: FBT001
         said = ran.stderr
         assert said.count(b"\n") == 1
     assert b"2 of 2 done" in said
+
+
+@pytest.mark.parametrize("how", ["closed", "cut"])
+def test_progress_that_nobody_takes(how: str) -> None:
+    """A service has no standard error, and a pipe may be cut off; neither ends a run."""
+    before = {"closed": "sys.stderr = None", "cut": "reader, writer = os.pipe(); os.close(reader); os.dup2(writer, 2)"}
+    script = f"import os, sys\n{before[how]}\n{SHOWN}"
+    ran = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=False)
+    assert ran.stdout.split() == [b"1", b"1"]
 
 
 async def test_what_cannot_be_used_keeps_its_name(tmp_path: Path) -> None:
