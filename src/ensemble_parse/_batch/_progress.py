@@ -164,7 +164,7 @@ def watched(
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if console.is_dumb_terminal or not (console.is_terminal or console.is_jupyter):
         with _lines(tally) as counted:
             yield counted
         return
