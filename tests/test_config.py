@@ -328,6 +328,12 @@ def test_yaml(tmp_path: Path) -> None:
     assert settings(Ensemble.from_config(path)) == settings(expected)
 
 
+def test_yaml_in_itself(tmp_path: Path) -> None:
+    """A table that holds itself is no configuration."""
+    (tmp_path / "x.yaml").write_text("ensembles: &all\n  one: *all\n", encoding="utf-8")
+    assert "it is nested without end" in refused(tmp_path / "x.yaml")
+
+
 def test_yaml_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has not installed the extra is told how."""
     monkeypatch.setitem(sys.modules, "yaml", None)
