@@ -54,34 +54,41 @@ class Report:
 def killed(folder: Path, *, kills: int, items: int, seed: int) -> Report:
     """Run to the end through so many kills."""
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
-    pace = items * LATENCY / CONCURRENCY
+    log = folder / "log"
+    log.touch()
+    lines = (len(MODELS) + 1) * items  # of a run that nothing ends
     done = 0
     while done < kills:
-        child = _child(folder, items)
-        assert child.stdout is not None
+        child = _child(folder, items, stdout=subprocess.DEVNULL)
         if chance.random() < 0.2:
             time.sleep(chance.uniform(0, 1))  # while it starts, or reads the journal
         else:
-            child.stdout.readline()
-            time.sleep(chance.uniform(0, 1.6 * pace / kills))
+            # By what it has done, not by the clock: on a busy computer all would die before their first answer.
+            enough = _count(log) + chance.uniform(1, 1.6 * lines / kills)
+            while _count(log) < enough and child.poll() is None:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, LATENCY))
         if child.poll() is None:
             child.kill()
             done += 1
         ended = child.wait()
-        child.stdout.close()
         if ended == 0:
             break  # nothing was left to do
     last = _child(folder, items)
     said, _ = last.communicate()
     assert last.returncode == 0, said
-    final = dict(map(int, line.split()) for line in said.splitlines() if line != "asking")
+    final = dict(map(int, line.split()) for line in said.splitlines())
     return _report(done, (folder / "log").read_text().splitlines(), final)
 
 
-def _child(folder: Path, items: int) -> subprocess.Popen[str]:
+def _count(log: Path) -> int:
+    return log.read_bytes().count(b"\n")
+
+
+def _child(folder: Path, items: int, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.kills", "--child", str(folder), "--items", str(items)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+    return subprocess.Popen(command, stdout=stdout, text=True, cwd=ROOT, env=environment)
 
 
 def _report(kills: int, log: list[str], final: dict[int, int]) -> Report:
@@ -106,13 +113,8 @@ async def _child_main(folder: Path, items: int) -> None:
     from ensemble_parse.testing import FunctionClient
 
     log = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    asked = False
 
     async def answer(call: ModelCall[Any]) -> int:
-        nonlocal asked
-        if not asked:
-            asked = True
-            print("asking", flush=True)
         number = int(call.messages[0]["content"])
         os.write(log, f"paid {call.model} {number}\n".encode())
         await asyncio.sleep(LATENCY)

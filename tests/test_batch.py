@@ -283,6 +283,34 @@ async def test_nothing_is_asked_live_that_is_not_wanted_live(server: Loopback, j
     assert live(server) == []
 
 
+STRAY = b"""
+<html>out of order</html>
+{}
+5
+{"custom_id": 5, "response": {"status_code": 200, "body": {}}}
+{"custom_id": "another's", "response": {"status_code": 200, "body": {}}}
+{"custom_id": "none", "response": "none"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "asked"),
+    [
+        (lambda lines: STRAY + lines, 0),
+        (lambda lines: lines.replace(b"\n", b"\r\n\r\n"), 0),
+        (lambda lines: lines[:-20], 1),
+        (lambda _: b"\xff", 3),
+    ],
+)
+async def test_a_file_of_answers_that_is_damaged(server: Loopback, journal: Path, spoil: Any, asked: int) -> None:
+    """What is no row is passed over, and what has no whole row is asked live."""
+    server.default(Answer(answer))
+    server.batches.spoil = spoil
+    items = await taken(Ensemble([A]).batch(TEXTS, Bill, journal=journal, ordered=True))
+    assert [item.output.vendor for item in items] == TEXTS
+    assert len(live(server)) == asked
+
+
 async def test_an_expired_batch_is_finished_live(server: Loopback, journal: Path) -> None:
     """What it has answered by then is kept, and paid for at half the price."""
     server.default(Answer(answer))
@@ -423,6 +451,18 @@ async def test_a_batch_that_never_arrived_is_handed_in_again(server: Loopback, j
     assert [item.output.vendor for item in items] == TEXTS
     assert len(server.batches.made) == 251
     assert len([each for each in server.requests if each.path == "/v1/batches" and not each.body]) == 3
+
+
+async def test_a_line_taken_out_by_hand_is_forgotten(server: Loopback, journal: Path) -> None:
+    """Without the line that says which rows are in it, the batch's name says nothing, and the rows are handed in."""
+    server.default(Answer(answer))
+    ensemble = Ensemble([A])
+    await interrupted(server, ensemble.batch(TEXTS, Bill, journal=journal, poll=0.001))
+    head, _, name = written(journal)
+    cut(journal, head, name)
+    items = await taken(ensemble.batch(TEXTS, Bill, journal=journal))
+    assert [item.output.vendor for item in items] == TEXTS
+    assert len(server.batches.made) == 2
 
 
 async def test_another_input_under_an_id_is_another_row(server: Loopback, journal: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -323,6 +324,49 @@ def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
     assert [times[text] for text in texts] == [1] * 7 + [2] * 2 + [1] * 11
 
 
+def test_batch_writes_to_a_file(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """Answers that cannot be written are not paid for, also where a journal is there already."""
+    documents(1)
+    Path("folder").mkdir()
+    Path("folder.journal").touch()
+    assert main(["batch", "in.jsonl", "folder", *ASK]) == 2
+    assert "folder: it cannot be written: give the path of a file" in capsys.readouterr().err
+    assert server.count() == 0
+
+
+def test_batch_of_half_characters(server: Loopback) -> None:
+    """Text in a wrong encoding is one document's failure, and an id of that kind comes out as it went in."""
+    server.on("a", Answer(ACME))
+    lines = [r'{"id": "\udce9", "input": "one"}', r'{"id": "b", "input": "\udce9"}', '{"id": "c", "input": "three"}']
+    Path("in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert main(["batch", "in.jsonl", "out.jsonl", *ASK]) == 1
+    assert [(line["id"], line["output"]) for line in written()] == [("\udce9", ACME), ("b", None), ("c", ACME)]
+    assert "could not make the request" in written()[1]["error"]["message"]
+
+
+@pytest.mark.timeout(240)
+def test_batch_on_a_full_disk(server: Loopback) -> None:
+    """It says so in a line, and the same command goes on when there is room."""
+    pytest.importorskip("resource")
+    texts = documents(5)
+    server.on("a", Answer(numbered))
+    full = """
+import resource, signal, sys
+from ensemble_parse.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+sys.exit(main())
+"""
+    command = ["batch", "in.jsonl", "out.jsonl", *ASK, "--concurrency", "1"]
+    ran = run(*command, script=full)
+    assert ran.returncode == 1
+    assert "out.jsonl or its journal cannot be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert 0 < len(written()) < 5
+    assert main(command) == 0
+    assert [line["output"]["vendor"] for line in written()] == texts
+
+
 # -- evaluate -------------------------------------------------------------------------------------------------------
 
 
@@ -472,3 +516,62 @@ def test_a_pipe_cannot_be_read_twice(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["batch", os.devnull, str(out), "-s", "bill.json", "-m", "openai/a"]) == 2
     assert "no file that can be read twice" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_another_encoding(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no UTF-8 are told before anybody is asked, also where Python reads them all the same."""
+    assert main(["parse", "Caf\udce9", *ASK]) == 2
+    assert "the text: it is no text in UTF-8" in capsys.readouterr().err
+    command = "import sys; from ensemble_parse.cli import main; sys.exit(main())"
+    ran = subprocess.run(
+        [sys.executable, "-c", command, "parse", *ASK],
+        input="Café".encode("latin-1"),
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:surrogateescape"},
+        capture_output=True,
+        check=False,
+        timeout=TOO_LONG,
+    )
+    assert (ran.returncode, b"standard input: it is no text in UTF-8" in ran.stderr) == (2, True)
+
+
+def test_a_schema_that_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that ends the program when it is imported is no schema, and no success."""
+    Path("leaves.py").write_text("import sys\nsys.exit(0)\n", encoding="utf-8")
+    assert main(["parse", "A bill", "--schema", "leaves:Bill", "--model", "openai/a"]) == 2
+    assert "--schema leaves:Bill: SystemExit" in capsys.readouterr().err
+
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+
+
+@FULL
+@pytest.mark.parametrize("debug", [False, True])
+def test_standard_output_is_full(debug: bool) -> None:  # noqa: FBT001 - a parameter
+    """What cannot be printed is told in a line, or with its traceback for those who ask for it."""
+    arguments = [*(["--debug"] if debug else []), "--help"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=TOO_LONG
+        )
+        full.close()
+    assert ran.returncode != 0
+    assert ("Traceback" in ran.stderr) is debug
+    assert debug or ran.stderr == ("ensemble-parse: it cannot go on: No space left on device; --debug shows where\n")
+
+
+@FULL
+def test_an_answer_outlives_its_explanation(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who said what cannot be shown, and the answer that was paid for comes out."""
+    server.on("a", Answer(ACME))
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails, too
+    with contextlib.redirect_stderr(full):
+        assert main(["parse", "A bill", *ASK, "--explain"]) == 1
+    with contextlib.suppress(OSError):
+        full.close()
+    assert json.loads(capsys.readouterr().out) == ACME
+
+
+def test_the_demo_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no number of documents is told in the user's words."""
+    assert main(["demo", "--documents", "many"]) == 2
+    assert "argument --documents: give 1 to 12" in capsys.readouterr().err

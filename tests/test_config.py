@@ -328,6 +328,12 @@ def test_yaml(tmp_path: Path) -> None:
     assert settings(Ensemble.from_config(path)) == settings(expected)
 
 
+def test_yaml_in_itself(tmp_path: Path) -> None:
+    """A table that holds itself is no configuration."""
+    (tmp_path / "x.yaml").write_text("ensembles: &all\n  one: *all\n", encoding="utf-8")
+    assert "it is nested without end" in refused(tmp_path / "x.yaml")
+
+
 def test_yaml_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has not installed the extra is told how."""
     monkeypatch.setitem(sys.modules, "yaml", None)
@@ -354,7 +360,17 @@ def test_yaml_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ({"user": ["x", "sk-proj-abcdefgh_12345678"]}, "user[1]"),
         ({"user": "AKIAABCDEFGHIJKLMNOP"}, "user"),
         ({"api_base": "https://me:word@host/v1"}, "api_base"),
+        ({"api_base": "https://:word@host/v1"}, "api_base"),
+        ({"api_base": "https://abcdefgh12345678@host/v1"}, "api_base"),
         ({"api_base": "https://host/v1?key=abcdefgh"}, "api_base"),
+        ({"api_base": "https://host/v1?v=1&access_token=abcdefgh"}, "api_base"),
+        ({"api_base": "https://host/v1?subscription-key=abcdefgh"}, "api_base"),
+        ({"api_base": "https://host/v1?X-Amz-Signature=abcdefgh"}, "api_base"),
+        ({"api_base": "https://host/api/f?code=abcdefgh"}, "api_base"),
+        ({"user": "nvapi-abcdefgh12345678"}, "user"),
+        ({"user": "github_pat_abcdefgh12345678"}, "user"),
+        ({"user": "ya29.abcdefgh12345678abcdefgh"}, "user"),
+        ({"user": "-----BEGIN RSA PRIVATE KEY-----\nabcdefgh"}, "user"),
         ({"decision_maker": {"judge": {"model": "a/b", "api_key": "abc"}}}, "decision_maker.judge.api_key"),
         ({"examples": [["sk-abcdefgh12345678", 1]]}, "examples[0][0]"),
     ],
@@ -373,6 +389,7 @@ def test_a_key_in_a_file(table: dict[str, Any], where: str) -> None:
     [
         {"max_tokens": 5, "seed": 1, "user": "task-force-2026-11-22-risk-averse"},
         {"api_base": "http://localhost:11434/v1", "prompt_cache_key": "invoices"},
+        {"api_base": "https://me@host/v1?api-version=2026-11-01-preview&keyboard=german"},
         {"decision_maker": {"vote": {"rules": {"user.api_key": "exact", "token": "ignore"}}}},
         {"examples": [["Which?", {"token": "end", "password": "hunter2"}]]},
         {"decision_maker": {"vote": {"rules": {"items": {"items": {"key": "sku"}}}}}},
@@ -490,6 +507,17 @@ def test_overrides_of_nothing(
     message = refused(path, "invoices")
     assert told in message
     assert message.startswith(str(path))
+
+
+def test_an_override_that_means_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names that are one in a variable are told apart by nobody, so that nothing is changed in silence."""
+    path = tmp_path / "two.toml"
+    path.write_text(
+        '[ensembles."a-b"]\nprocessors = ["v/m"]\n[ensembles.a_b]\nprocessors = ["v/m"]\n', encoding="utf-8"
+    )
+    assert Ensemble.from_config(path, "a-b").deadline is None
+    monkeypatch.setenv("ENSEMBLE_PARSE__A_B__DEADLINE", "20")
+    assert "ENSEMBLE_PARSE__A_B__DEADLINE: it means 'a-b' and 'a_b'" in refused(path, "a-b")
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

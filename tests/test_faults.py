@@ -480,3 +480,12 @@ async def test_an_unheard_of_claude_gets_a_limit(server: Loopback) -> None:
     server.reset()
     await Ensemble(["anthropic/claude-unheard-of"], max_tokens=99).parse("What does it cost?", Invoice)
     assert server.requests[0].body["max_tokens"] == 99
+
+
+async def test_half_a_character_is_not_the_vendors_failure(server: Loopback) -> None:
+    """Text that was read in another encoding cannot be sent: it is said so at once, and not tried again."""
+    with pytest.raises(AllProcessorsFailed) as failed:
+        await Ensemble([Processor("openai/a")]).run("Caf\udce9", Invoice)
+    (error,) = failed.value.errors
+    assert "LiteLLM could not make the request" in str(error)
+    assert (server.count(), failed.value.attempts, error.retryable) == (0, (), False)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -41,7 +42,6 @@ from tests.kills import CONCURRENCY, MODELS, killed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -128,6 +128,7 @@ async def test_a_failure_is_one_items() -> None:
         ([{"id": "a", "input": "a"}, "b"], [1, "E"], "give every input an id, or none"),
         ([{"id": 1.5, "input": "a"}], ["E"], "its id is a float"),
         ([{"id": True, "input": "a"}], ["E"], "its id is a bool"),
+        ([{"id": "", "input": "a"}], ["E"], "its id is empty"),
         ([{"id": "a"}], ["E"], "has neither"),
         ([{"id": "a", "input": "a", "messages": "b"}], ["E"], "has both"),
     ],
@@ -409,6 +410,61 @@ async def test_no_other_file_is_touched(content: bytes | None, told: str, tmp_pa
         await taken(ensemble(client).map(["a"], int, journal=tmp_path / "none" / "j"))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5",
+        "null",
+        "[]",
+        "{}",
+        '{"id": ["a"], "position": 0, "input": "b", "result": {}}',
+        '{"id": "a", "position": 0, "result": {}}',
+        '{"id": "a", "input": "b", "result": {}}',
+        '{"id": "a", "position": 0, "input": "b", "result": 5}',
+        '{"id": "a", "position": 0, "input": null, "error": 5}',
+        '{"batch": "a", "rows": ["b"]}',
+        '{"journal": 1, "asked": {}}',
+    ],
+)
+async def test_a_line_that_no_run_writes(line: str, tmp_path: Path) -> None:
+    """A line of JSON that is none of a journal's, as an editor or another program leaves it, is told by its number."""
+    path = tmp_path / "run.jsonl"
+    await taken(ensemble(counting()).map(["a"], int, journal=path))
+    whole = path.read_bytes()
+    path.write_bytes(whole + line.encode() + b"\n")
+    client = counting()
+    with pytest.raises(ConfigurationError, match="line 3 is none that a run writes"):
+        await taken(ensemble(client).map(["a"], int, journal=path))
+    with pytest.raises(ConfigurationError, match="line 3 is none that a run writes"):
+        list(read_journal(path, int))
+    path.write_bytes(whole)  # the line taken out, as the message says
+    assert [item.resumed for item in await taken(ensemble(client).map(["a"], int, journal=path))] == [True]
+    assert client.calls == []
+
+
+async def test_a_header_that_no_run_writes(tmp_path: Path) -> None:
+    """A header that does not say what was asked is no ground to go on from."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b'{"journal":1}\n')
+    with pytest.raises(ConfigurationError, match="line 1 is none that a run writes"):
+        await taken(ensemble(counting()).map(["a"], int, journal=path))
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+async def test_a_journal_is_a_file(kind: str, tmp_path: Path) -> None:
+    """What cannot be read again, or has no end, is refused before anybody is asked."""
+    path = Path("/dev/full")
+    if kind == "pipe":
+        path = tmp_path / "pipe"
+        getattr(os, "mkfifo", lambda _: pytest.skip("no named pipes here"))(path)
+    if not path.exists():
+        pytest.skip("no such device here")
+    client = counting()
+    with pytest.raises(ConfigurationError, match="is a device or a pipe"):
+        await taken(ensemble(client).map(["a"], int, journal=path))
+    assert client.calls == []
+
+
 async def test_one_run_at_a_time(tmp_path: Path) -> None:
     """A second run with the same journal is refused before it asks anybody; reading is free."""
     items = ensemble(counting()).map(["a", "b"], int, concurrency=1, journal=tmp_path / "j")
@@ -685,15 +741,15 @@ for item in ensemble.map_sync(["a", "b"], int, progress=True):
 """
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_progress_is_shown(terminal: bool) -> None:  # noqa: FBT001
-    """Standard error has a bar on a terminal and lines elsewhere; standard output has only what the program prints."""
+@pytest.mark.parametrize("terminal", [None, "xterm", "dumb"])
+def test_progress_is_shown(terminal: str | None) -> None:
+    """Standard error has a bar on a terminal that can draw it, else lines; standard output has the program's alone."""
     shown: Literal[-1] | int = subprocess.PIPE
     leader = -1
     if terminal:
         pty = pytest.importorskip("pty")
         leader, shown = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    environment = {**os.environ, "TERM": terminal or "xterm", "COLUMNS": "200"}
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
         environment.pop(name, None)
     command = [sys.executable, "-c", SHOWN]
@@ -705,11 +761,20 @@ def test_progress_is_shown(terminal: bool) -> None:  # noqa: FBT001
         with contextlib.suppress(OSError), open(leader, "rb", buffering=0) as read:  # noqa: PTH123 - a descriptor
             while more := read.read(65536):
                 said += more
-        assert "━".encode() in said
+        assert ("━".encode() in said) is (terminal == "xterm")
     else:
         said = ran.stderr
         assert said.count(b"\n") == 1
     assert b"2 of 2 done" in said
+
+
+@pytest.mark.parametrize("how", ["closed", "cut"])
+def test_progress_that_nobody_takes(how: str) -> None:
+    """A service has no standard error, and a pipe may be cut off; neither ends a run."""
+    before = {"closed": "sys.stderr = None", "cut": "reader, writer = os.pipe(); os.close(reader); os.dup2(writer, 2)"}
+    script = f"import os, sys\n{before[how]}\n{SHOWN}"
+    ran = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=False)
+    assert ran.stdout.split() == [b"1", b"1"]
 
 
 async def test_what_cannot_be_used_keeps_its_name(tmp_path: Path) -> None:

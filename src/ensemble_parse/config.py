@@ -172,7 +172,9 @@ def _read(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[str, dict
         return where, _ensembles(source if isinstance(source, Mapping) else _file(Path(source)))
     except ConfigurationError as error:
         message = f"{where}: {error}"
-        raise ConfigurationError(message) from None
+    except RecursionError:  # YAML can put a table into itself
+        message = f"{where}: it is nested without end"
+    raise ConfigurationError(message)
 
 
 def _file(path: Path) -> Any:

@@ -41,7 +41,8 @@ class Batches:
 
     ``looks`` is how often a batch says that it is in progress; ``end`` is what becomes of it then; of one that expires
     the first ``answered`` rows are answered. ``refused`` is a status for every request about files and batches, and
-    ``lose`` cuts off so many answers to "make a batch", which is made all the same. All may be set at any time.
+    ``lose`` cuts off so many answers to "make a batch", which is made all the same; ``spoil`` is what becomes of a file
+    of answers. All may be set at any time.
     """
 
     def __init__(self, reply: Callable[[str], Reply]) -> None:
@@ -55,6 +56,7 @@ class Batches:
         self.refused: int | None = None
         self.lose = 0
         self.downloads = 0
+        self.spoil: Callable[[bytes], bytes] = bytes
 
     def handle(self, request: web.BaseRequest, raw: bytes) -> web.Response | None:  # noqa: PLR0911 - a case each
         """Answer what is about files and batches."""
@@ -68,7 +70,7 @@ class Batches:
                 return _json(self._upload(request.headers["Content-Type"], raw))
             case ["GET", "files", name, "content"]:
                 self.downloads += 1
-                return web.Response(body=self._files[name], content_type="application/octet-stream")
+                return web.Response(body=self.spoil(self._files[name]), content_type="application/octet-stream")
             case ["POST", "batches"]:
                 made = self._make(json.loads(raw))
                 if self.lose:

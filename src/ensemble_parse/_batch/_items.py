@@ -147,6 +147,7 @@ def _unpacked(given: Mapping[str, Any]) -> tuple[Any, Id | None]:
         raise ConfigurationError(message)
     named = given.get("id")
     if named is not None and (isinstance(named, bool) or not isinstance(named, str | int) or named == ""):
-        message = f"its id is a {type(named).__name__}: give a text or a whole number"
+        what = "empty" if named == "" else f"a {type(named).__name__}"
+        message = f"its id is {what}: give a text or a whole number"
         raise ConfigurationError(message)
     return given[said[0]], named

@@ -7,6 +7,7 @@ the process can do is to tear the last line, which is taken off when the run goe
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
@@ -48,6 +49,10 @@ class Journal:
         except OSError as error:
             message = f"journal {str(path)!r} cannot be opened: {error.strerror}"
             raise ConfigurationError(message) from error
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._file.close()
+            message = f"journal {str(path)!r} is a device or a pipe, and keeps nothing; give the path of a file"
+            raise ConfigurationError(message)
         self._old = Path(path).open("rb")  # noqa: SIM115 - the same
         try:
             _lock(self._file, path)
@@ -60,7 +65,7 @@ class Journal:
         end = 0
         for place, end, line in lines(path):  # noqa: B007 - the last one's is wanted
             if place == 0:
-                told = list(differences(line.get("asked"), json_data(json_bytes(asked))))
+                told = list(differences(line["asked"], json_data(json_bytes(asked))))
                 if told:
                     more = f", and {len(told) - _MOST} more" if len(told) > _MOST else ""
                     message = (
@@ -140,14 +145,7 @@ def lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, int, Any]]:
                 raise ConfigurationError(message)
             if not line.endswith(b"\n"):
                 return  # torn
-            try:
-                said = json_data(line)
-            except ValueError as error:
-                message = (
-                    f"journal {str(path)!r} was damaged: line {number} is no JSON. "
-                    "Take the line out, and its item is asked again"
-                )
-                raise ConfigurationError(message) from error
+            said = _read(line, number, path)
             if number == 1 and said["journal"] != VERSION:
                 message = (
                     f"journal {str(path)!r} is of version {said['journal']!r}; this library reads version {VERSION}"
@@ -155,6 +153,44 @@ def lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, int, Any]]:
                 raise ConfigurationError(message)
             yield end, end + len(line), said
             end += len(line)
+
+
+def _read(line: bytes, number: int, path: str | os.PathLike[str]) -> Any:
+    wrong = "is no JSON"
+    cause: ValueError | None = None
+    try:
+        said = json_data(line)
+    except ValueError as error:
+        cause = error
+    else:
+        if _is_header(said) if number == 1 else _is_ours(said):
+            return said
+        wrong = "is none that a run writes"
+    remedy = "Give another path" if number == 1 else "Take the line out, and its item is asked again"
+    message = f"journal {str(path)!r} was damaged: line {number} {wrong}. {remedy}"
+    raise ConfigurationError(message) from cause
+
+
+def _is_header(said: Any) -> bool:
+    match said:
+        case {"journal": version, "asked": dict()}:
+            return True
+        case {"journal": version}:
+            return bool(version != VERSION)  # what another version writes is not known here
+        case _:
+            return False
+
+
+def _is_ours(said: Any) -> bool:
+    match said:
+        case {"id": str() | int(), "position": int(), "input": str() | None, "result": dict()}:
+            return True
+        case {"id": str() | int(), "position": int(), "input": str() | None, "error": dict()}:
+            return True
+        case {"batch": str(), "processor": str(), "rows": list()} | {"batch": str(), "name": str()}:
+            return True
+        case _:
+            return False
 
 
 def _lock(file: BinaryIO, path: str | os.PathLike[str]) -> None:

@@ -49,7 +49,7 @@ class Outbox:
             self._batches[tag] = Handed(tag=tag, processor=line["processor"])
             for row in line["rows"]:
                 self._rows.setdefault(row.partition(".")[0], {})[row] = tag
-        else:
+        elif tag in self._batches:  # else somebody has taken out the line of its rows
             self._batches[tag].id = line["name"]
         return True
 

@@ -164,7 +164,7 @@ def watched(
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if console.is_dumb_terminal or not (console.is_terminal or console.is_jupyter):
         with _lines(tally) as counted:
             yield counted
         return
@@ -198,8 +198,10 @@ def _lines(tally: Tally) -> Generator[Callable[[Item[Any]], None]]:
 
 
 def _say(now: Progress) -> None:
-    sys.stderr.write(f"{now}\n")
-    sys.stderr.flush()
+    # A run goes on where nobody reads this: there may be no standard error, as in a service, or a pipe that was closed.
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"{now}\n")
+        sys.stderr.flush()
 
 
 def _bar(now: Progress) -> Table:

@@ -107,10 +107,11 @@ class LiteLLMBatches(Batches):
         for file in job.files:
             content = await self._sent("file_content", call, file_id=file)
             for line in content.content.splitlines():
-                row: dict[str, Any] = json.loads(line)
-                response: dict[str, Any] | None = row.get("response")
-                if response and response.get("status_code"):
-                    found[row["custom_id"]] = RowAnswer(status=response["status_code"], body=response.get("body"))
+                match _data(line):
+                    case {"custom_id": str(name), "response": {"status_code": int(status), **said}} if status:
+                        found[name] = RowAnswer(status=status, body=said.get("body"))
+                    case _:  # expired, or no row at all: it counts as not answered
+                        pass
         return found
 
     async def read(self, call: ModelCall[T], answer: RowAnswer, *, live: bool) -> Reply[T]:
@@ -140,6 +141,13 @@ class LiteLLMBatches(Batches):
         except Exception as raised:  # noqa: BLE001 - whatever LiteLLM raises is the vendor's failure
             error = _faults.from_litellm(raised, call)
         raise error
+
+
+def _data(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 class _Taken(BaseException):

@@ -78,6 +78,7 @@ def was_sent(error: Exception) -> bool:
     """Whether a request went out: LiteLLM dresses missing keys, missing packages and its own bugs as a status 500."""
     words = str(error)
     local = "Traceback (most recent call last)" in words and "Expecting value" not in words  # garbage of the vendor's
+    local |= "surrogates not allowed" in words  # a text with half a character in it
     return not (local or type(error).__name__ == "UnsupportedParamsError" or _NO_KEY.search(words))
 
 

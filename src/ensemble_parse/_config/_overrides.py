@@ -41,6 +41,11 @@ def overridden(spec: Table, ensembles: Mapping[str, Any], chosen: str) -> tuple[
         if ensemble not in names:
             message = f"{variable}: there is no ensemble {ensemble!r}{did_you_mean(ensemble, names)}"
             raise ConfigurationError(message)
+        meant = [name for name in ensembles if _name(name) == ensemble]
+        if len(meant) > 1:
+            both = " and ".join(map(repr, meant))
+            message = f"{variable}: it means {both}: give them names that differ when written so"
+            raise ConfigurationError(message)
         if not steps:
             message = f"{variable}: name a setting, such as {PREFIX}{ensemble}__DEADLINE"
             raise ConfigurationError(message)

@@ -18,12 +18,14 @@ _SECRET_NAME: Final = re.compile(
 )
 # What the credentials of vendors look like, wherever they stand.
 _SECRET_VALUE: Final = re.compile(
-    r"\b(sk|rk|pk|xai|gsk|pplx|hf|ghp|r8)[-_](?=[\w-]*\d)[\w-]{12,}"  # most vendors: a prefix and a long rest
-    r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"  # AWS, Google
+    # Most vendors: a prefix and a long rest.
+    r"\b(sk|rk|pk|xai|gsk|pplx|hf|ghp|github_pat|r8|nvapi|csk|tgp_v1|fw)[-_](?=[\w-]*\d)[\w-]{12,}"
+    r"|\bA[KS]IA[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}"  # AWS, Google
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"  # a JSON web token
     r"|\b(?i:bearer|basic)\s+[\w.~+/=-]{12,}"  # a header
-    r"|://[^/\s:@]+:[^/\s@]+@"  # an address with a password
-    r"|[?&](?i:key|api[-_]?key|sig|token)=[^&\s]{6,}"
+    r"|://[^/\s:@]*:[^/\s@]+@|://[\w.~-]{16,}@"  # an address with a password, or with a token for a user
+    r"|[?&](?i:[\w-]*(key|token|sig|signature|secret|password|credential)|code)=[^&\s]{6,}"
 )
 # Under these, names are the user's own: fields of an answer, properties of a schema.
 _OWN_NAMES: Final = frozenset({"rules", "examples", "tools"})

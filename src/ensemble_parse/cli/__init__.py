@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(str(error))
         return 2 if isinstance(error, ConfigurationError) else 1
+    except OSError as error:
+        if "--debug" in given:
+            raise
+        _give_up_output()
+        _say(f"it cannot go on: {error.strerror or error}; --debug shows where")
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -55,5 +63,14 @@ def _ended(run: Callable[[list[str]], int | None], given: list[str]) -> int:
         return ended.code if isinstance(ended.code, int) else 0
 
 
+def _give_up_output() -> None:
+    """Let what is left in the buffer go nowhere: else Python fails again as it ends, and tells of it."""
+    with contextlib.suppress(OSError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def _say(message: str) -> None:
-    sys.stderr.write(f"ensemble-parse: {message}\n")
+    with contextlib.suppress(OSError, AttributeError):  # there may be no standard error, or nobody who takes it
+        sys.stderr.write(f"ensemble-parse: {message}\n")

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ensemble_parse._errors import ConfigurationError
+from ensemble_parse._errors import ConfigurationError, EnsembleError
 from ensemble_parse.cli import _options
 from ensemble_parse.cli._asked import Asked
 from ensemble_parse.cli._schema import response_format
@@ -53,6 +54,9 @@ def batch(  # noqa: PLR0913 - an option each
     if answers.exists() and answers.stat().st_size and not journal.exists():
         message = f"{answers}: it is there, and no run of this command has written it: give another name, or move it"
         raise ConfigurationError(message)
+    if answers.exists() and not (answers.is_file() and os.access(answers, os.W_OK)):
+        message = f"{answers}: it cannot be written: give the path of a file"
+        raise ConfigurationError(message)
     asked = Asked(
         config=config,
         name=ensemble,
@@ -69,6 +73,12 @@ def batch(  # noqa: PLR0913 - an option each
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. The journal is {journal}: the same command again asks only for the rest.", err=True)
         raise
+    except OSError as error:
+        message = (
+            f"{answers} or its journal cannot be written: {error.strerror}. "
+            "When it can, the same command asks only for the rest"
+        )
+        raise EnsembleError(message) from error
     if failed:
         typer.echo(f"{failed} failed: {answers} says why. The same command again asks for them, only.", err=True)
         raise typer.Exit(1)
@@ -82,7 +92,9 @@ async def _written(asked: Asked, read: "_Documents", answers: Path, type_: Any, 
         async with contextlib.aclosing(items):
             # Only when the first is there: a run that is refused must leave the file as it is.
             first = await anext(items, None)
-            with _opened(answers) as file:
+            # A line is there when it is written. Half a character in an id is written as JSON's escape for it.
+            form: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n", "buffering": 1}
+            with answers.open("w", **form) as file:
                 if first is None:
                     return 0
                 file.write(_line(first))
@@ -91,14 +103,6 @@ async def _written(asked: Asked, read: "_Documents", answers: Path, type_: Any, 
                     file.write(_line(item))
                     failed += item.error is not None
     return failed
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return path.open("w", encoding="utf-8", newline="\n", buffering=1)  # a line is there when it is written
-    except OSError as error:
-        message = f"{path}: it cannot be written: {error.strerror}"
-        raise ConfigurationError(message) from None
 
 
 def _line(item: "Item[Any]") -> str:

@@ -48,8 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= _MOST:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
         message = f"give 1 to {_MOST}"
         raise argparse.ArgumentTypeError(message)
-    return number
+    return int(text)

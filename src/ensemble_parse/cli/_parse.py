@@ -56,13 +56,13 @@ def parse(
             if explain:
                 _show(error.result)
             raise
-        if explain:
-            _show(result)
     data = result.format.data(result.output)
     try:
         typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
     except UnicodeEncodeError:  # a standard output that cannot say it; what was paid for is not lost
         typer.echo(json.dumps(data, indent=2))
+    if explain:  # behind the answer, which must come out even where nobody takes this
+        _show(result)
 
 
 async def _asked(asked: Asked, text: str, type_: Any) -> "Result[Any]":
@@ -75,6 +75,9 @@ def _text(text: str | None, file: Path | None) -> str:
         message = "give a text or --file, not both"
         raise ConfigurationError(message)
     read = _read(file) if text is None else text
+    if not read.isascii() and any("\ud800" <= each <= "\udfff" for each in read):  # as Python reads another encoding
+        message = f"{'standard input' if text is None else 'the text'}: it is no text in UTF-8"
+        raise ConfigurationError(message)
     if not read.strip():
         message = "there is nothing to read: the text is empty"
         raise ConfigurationError(message)
@@ -83,7 +86,9 @@ def _text(text: str | None, file: Path | None) -> str:
 
 def _read(file: Path | None) -> str:
     try:
-        return sys.stdin.read() if file is None else file.read_text(encoding="utf-8-sig")
+        if file is not None:
+            return file.read_text(encoding="utf-8-sig")
+        return sys.stdin.read().removeprefix("\ufeff") if sys.stdin else ""
     except OSError as error:
         message = f"{file}: it cannot be read: {error.strerror}"
     except UnicodeDecodeError:

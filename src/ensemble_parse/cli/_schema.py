@@ -36,7 +36,7 @@ def response_format(given: str) -> Any:
             found: Any = importlib.import_module(module)
         for name in names.split("."):
             found = getattr(found, name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may leave when it is imported
         message = f"--schema {given}: {type(error).__name__}: {error}"
         raise ConfigurationError(message) from error
     return found
