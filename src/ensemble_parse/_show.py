@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html as escaping
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ensemble_parse._models import Decision, Reason, Result
 
 _WIDEST: Final = 60
+_SHORT_LIST: Final = 24
+_LONG_PATH: Final = 20
+_OWN: Final = 4
 
 
 def summary(result: Result[Any]) -> str:
@@ -50,8 +53,10 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
     from rich.text import Text
 
     view = Table(title=Text(title), caption=Text("\n".join(caption)), caption_justify="left")
-    for head in ("path", "decided", "agreement", "how", *decision.names):
-        view.add_column(Text(head), overflow="fold")
+    # A path that is broken over lines is hard to read, and a long one leaves no room for the rest.
+    whole = {"agree", "how"} | ({"path"} if max(map(len, decision.verdicts), default=0) <= _LONG_PATH else set[str]())
+    for at, head in enumerate(("path", "decided", "agree", "how", *decision.names)):
+        view.add_column(Text(head), overflow="fold", no_wrap=at < _OWN and head in whole)
     for path, value, share, how, cells in _rows(decision):
         said = [Text(text, style="" if agrees else "yellow") for text, agrees in cells]
         doubt = "yellow" if path in decision.review else ""
@@ -61,10 +66,10 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
 
 def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
     escape = escaping.escape
-    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agreement", "how", *decision.names))
+    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agree", "how", *decision.names))
     body = "".join(
         f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{how}</td>"
-        + "".join(f"<td>{escape(text)}</td>" for text, _ in cells)
+        + "".join(f"<td>{escape(text)}</td>" if agrees else f"<td><mark>{escape(text)}</mark></td>" for text, agrees in cells)
         + "</tr>"
         for path, value, share, how, cells in _rows(decision)
     )
@@ -86,12 +91,22 @@ def _method(decision: Decision[Any]) -> str:
 
 def _rows(decision: Decision[Any]) -> Iterator[tuple[str, str, str, str, list[tuple[str, bool]]]]:
     for path, verdict in decision.verdicts.items():
-        others = {each.name: "(missing)" if each.missing else _short(each.value) for each in verdict.dissenters}
-        value = "(missing)" if verdict.missing else _short(verdict.value)
-        others |= {name: _short(said) for name, said in verdict.said.items()}
+        # What a list holds stands in the rows below it.
+        short = _count if any(each.startswith(f"{path}[") for each in decision.verdicts) else _short
+        others = {each.name: "(missing)" if each.missing else short(each.value) for each in verdict.dissenters}
+        value = "(missing)" if verdict.missing else short(verdict.value)
+        others |= {name: short(said) for name, said in verdict.said.items()}
         against = {each.name for each in verdict.dissenters}
         cells = [(others.get(name, value), name not in against) for name in decision.names]
         yield path, value, f"{verdict.agreement:.0%}", verdict.how, cells
+
+
+def _count(value: Any) -> str:
+    text = _short(value)
+    if not isinstance(value, list) or len(text) <= _SHORT_LIST:
+        return text
+    number = len(cast("list[Any]", value))
+    return "1 item" if number == 1 else f"{number} items"
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import operator
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json, to_json, to_jsonable_python
@@ -25,7 +26,7 @@ from ensemble_parse._format import response_format
 from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, Usage, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from pydantic import TypeAdapter
 
@@ -124,6 +125,9 @@ def _written(value: Any, format_: ResponseFormat[Any]) -> tuple[Any, bool]:
 
 
 def _check(data: Mapping[str, Any], what: str) -> None:
+    if not isinstance(data, Mapping):
+        message = f"a stored {what} is a mapping, not a {type(data).__name__}; json.loads reads one from a text"
+        raise ConfigurationError(message)
     if data.get("version") != VERSION:
         message = f"a stored {what} of version {data.get('version')!r}; this library reads version {VERSION}"
         raise ConfigurationError(message)

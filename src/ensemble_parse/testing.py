@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import inspect
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,7 @@ from ensemble_parse._models import Attempt, T, Usage
 from ensemble_parse._retry import with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator
 
 __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 
@@ -139,8 +140,11 @@ class ScriptedClient(FunctionClient):
 
     def __init__(self, script: Mapping[str, Sequence[Any]]) -> None:
         """Take the script."""
+        if not isinstance(script, Mapping):
+            message = "ScriptedClient: give a mapping from processor or model to its answers, {'openai/gpt-5-mini': [...]}"
+            raise ConfigurationError(message)
         for name, answers in script.items():
-            if isinstance(answers, str) or not answers:
+            if isinstance(answers, str) or not isinstance(answers, Sequence) or not answers:
                 message = f"script[{name!r}] must be a list of one or more answers"
                 raise ConfigurationError(message)
         super().__init__(self._next)
