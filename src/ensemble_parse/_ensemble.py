@@ -115,7 +115,7 @@ class Ensemble:
             raise ConfigurationError(message)
         most = sum(processor.n for processor in self.processors)
         if not is_whole(min_candidates, least=1) or min_candidates > most:
-            message = f"min_candidates={min_candidates!r}: give 1 to {most}, the number of candidates that are asked for"
+            message = f"min_candidates={min_candidates!r}: give 1 to {most}, the number of candidates asked for"
             raise ConfigurationError(message)
         if pace is not None and pace not in get_args(Pace):
             message = f"pace={pace!r}: give one of {', '.join(map(repr, get_args(Pace)))}"

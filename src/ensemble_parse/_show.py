@@ -69,7 +69,9 @@ def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
     head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agree", "how", *decision.names))
     body = "".join(
         f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{how}</td>"
-        + "".join(f"<td>{escape(text)}</td>" if agrees else f"<td><mark>{escape(text)}</mark></td>" for text, agrees in cells)
+        + "".join(
+            f"<td>{escape(text)}</td>" if agrees else f"<td><mark>{escape(text)}</mark></td>" for text, agrees in cells
+        )
         + "</tr>"
         for path, value, share, how, cells in _rows(decision)
     )

@@ -141,7 +141,9 @@ class ScriptedClient(FunctionClient):
     def __init__(self, script: Mapping[str, Sequence[Any]]) -> None:
         """Take the script."""
         if not isinstance(script, Mapping):
-            message = "ScriptedClient: give a mapping from processor or model to its answers, {'openai/gpt-5-mini': [...]}"
+            message = (
+                "ScriptedClient: give a mapping from processor or model to its answers, {'openai/gpt-5-mini': [...]}"
+            )
             raise ConfigurationError(message)
         for name, answers in script.items():
             if isinstance(answers, str) or not isinstance(answers, Sequence) or not answers:
