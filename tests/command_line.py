@@ -28,7 +28,7 @@ _INTRO: Final = """\
 
 <!-- skip: installing is not part of the tests -->
 ```console
-$ pip install "ensemble-parse[cli]"
+$ pip install ".[cli]"
 ```
 
 | exit code | means |

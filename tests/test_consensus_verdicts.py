@@ -310,3 +310,26 @@ def test_a_model_that_all_leave_fields_to() -> None:
     """Where all agree on an undeclared field, it has its own path and the model still has none."""
     said = [Open.model_validate({"name": "a", "z": 3})] * 2
     assert [*consensus(said).verdicts] == ["name", "z"]
+
+
+def test_tables_of_lists() -> None:
+    """A list is shown as the number of its items, which have rows of their own; paths and headings stay whole."""
+    from rich.console import Console
+
+    rows = [Line(sku="apples", price=1), Line(sku="pears", price=2)]
+    decision = consensus([rows, rows, rows[:1]], response_format=list[Line])
+    console = Console(record=True, width=80, file=io.StringIO())
+    console.print(decision)
+    shown = console.export_text()
+    for word in ("agree", "2 items", "1 item", "[1].price", "majority"):
+        assert word in shown
+    assert '"sku"' not in shown
+    assert "<mark>1 item</mark>" in decision._repr_html_()
+
+
+def test_reasons_for_lists_and_others() -> None:
+    """What is undecided says of a value that none leads, and speaks of lists where it is one."""
+    (reason,) = consensus(["a", "b"]).reasons
+    assert reason.detail == "the answer: no value leads; the most trusted one stands"
+    (reason,) = consensus([["a"], ["b"]], response_format=list[str]).reasons
+    assert "no list leads" in reason.detail

@@ -346,6 +346,12 @@ async def test_modes_are_looked_up(server: Loopback) -> None:
         (lambda: Ensemble("openai/gpt-5"), "give a number, or a list"),
         (lambda: Ensemble([3]), "neither a model string nor a Processor"),
         (lambda: Ensemble(["a/b"], decision_maker=3), "decision_maker=3"),
+        (lambda: Ensemble(["a/b"], decision_maker=First), "First is a class; write First(...)"),
+        (lambda: Ensemble(["a/b"], decision_maker="medoid"), "write Medoid()"),
+        (lambda: Ensemble(["a/b"], client=ScriptedClient), "ScriptedClient is a class"),
+        (lambda: ScriptedClient([1]), "give a mapping"),
+        (lambda: ScriptedClient({"a/b": 1}), "must be a list"),
+        (lambda: Result.from_dict("{}", Invoice), "json.loads reads one from a text"),
         (lambda: Ensemble(["a/b"], deadline=0), "deadline=0"),
         (lambda: Ensemble(["a/b"], min_candidates=2), "give 1 to 1"),
         (lambda: Ensemble(["a/b"], timeout=3), "RetryPolicy(timeout=...)"),
@@ -381,6 +387,9 @@ def test_bad_settings(build: Any, says: str) -> None:
         (["openai/a"], {"role": "user"}, Invoice, {}, "give a text, or a list"),
         (["openai/a"], ["hello"], Invoice, {}, "messages[0] is no message"),
         (["openai/a"], [{"role": "user"}], Invoice, {}, "messages[0] has no content"),
+        (["openai/a"], b"Go", Invoice, {}, "messages is a bytes"),
+        (["openai/a"], "Go", Invoice(vendor="ACME", total=1), {}, "give the class, Invoice"),
+        (["openai/a"], "Go", [Invoice], {}, "give the type itself"),
         (["openai/a"], "Go", object(), {}, "cannot be used"),
         (["openai/a"], "Go", lambda: 1, {}, "cannot be used"),
         (["openai/a", "opanai/b"], "Go", Invoice, {}, "Did you mean 'openai/b'"),
@@ -590,6 +599,13 @@ except KeyboardInterrupt:
             process.kill()
     server.wait_idle(timeout=5)
     assert server.cancelled("hang") == 1
+
+
+def test_swapped_arguments() -> None:
+    """A type before the messages is told as that, and the error does not hold the prompt."""
+    with pytest.raises(ConfigurationError, match="the messages come before it") as refused:
+        Ensemble(["openai/a"]).parse_sync(Invoice, "the secret prompt")  # type: ignore[arg-type]
+    assert "secret" not in str(refused.value)
 
 
 def test_results_show_who_said_what() -> None:

@@ -278,7 +278,7 @@ def test_ignored_fields_do_not_tell_items_apart() -> None:
         (Order, {"total": Together("amount", "curency")}, "no field 'curency'; did you mean 'currency'"),
         (Order, {"lines[].price": [Median(), Mean()]}, "exclude each other"),
         (Order, {"lines[": Exact()}, "give a path such as"),
-        (Order, {"lines": "median"}, "is no rule"),
+        (Order, {"lines": "median"}, "'median' is no rule"),
         (Annotated[str, Median()], {}, "the answer: Median"),
         (Annotated[int | None, Text()], {}, "does not fit"),
         (Annotated[Money, Together("amount", "currency"), Items()], {}, "does not fit a model"),

@@ -115,13 +115,16 @@ class Ensemble:
             raise ConfigurationError(message)
         most = sum(processor.n for processor in self.processors)
         if not is_whole(min_candidates, least=1) or min_candidates > most:
-            message = f"min_candidates={min_candidates!r}: {most} candidates are asked for; give 1 to {most}"
+            message = f"min_candidates={min_candidates!r}: give 1 to {most}, the number of candidates asked for"
             raise ConfigurationError(message)
         if pace is not None and pace not in get_args(Pace):
             message = f"pace={pace!r}: give one of {', '.join(map(repr, get_args(Pace)))}"
             raise ConfigurationError(message)
         check_params(params, "Ensemble", _SETTINGS)
-        if client is not None and (isinstance(client, type) or not hasattr(client, "ask")):
+        if isinstance(client, type):
+            message = f"client: {client.__name__} is a class; write {client.__name__}(...)"
+            raise ConfigurationError(message)
+        if client is not None and not hasattr(client, "ask"):
             message = f"client={client!r}: give an object with the methods of Client, such as Cache()"
             raise ConfigurationError(message)
         own: Pace = getattr(self.decision_maker, "pace", "parallel")
@@ -527,12 +530,22 @@ def _processors(processors: int | Sequence[str | Processor]) -> tuple[Processor,
     return named([Processor(each) if isinstance(each, str) else each for each in processors])
 
 
+# A text would name the model of a judge, and fail only where the models first disagree.
+_BY_NAME: Final = {"first": "First()", "medoid": "Medoid()", "unanimous": "Unanimous()", "vote": "Vote()"}
+
+
 def _decision_maker(maker: str | Processor | DecisionMaker | None) -> DecisionMaker:
     if maker is None:
         return Vote()
+    if isinstance(maker, str) and (meant := _BY_NAME.get(maker.lower())):
+        message = f"decision_maker={maker!r}: a text is the model string of a judge; write {meant}"
+        raise ConfigurationError(message)
     if isinstance(maker, str | Processor):
         return Vote(arbiter=Judge(maker))
-    if isinstance(maker, type) or not isinstance(maker, DecisionMaker):
+    if isinstance(maker, type):
+        message = f"decision_maker: {maker.__name__} is a class; write {maker.__name__}(...)"
+        raise ConfigurationError(message)
+    if not isinstance(maker, DecisionMaker):
         message = f"decision_maker={maker!r}: give a model string, a Processor, or an object with a decide method"
         raise ConfigurationError(message)
     return maker

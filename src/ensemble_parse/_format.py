@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
 from pydantic_core import ValidationError, to_jsonable_python
@@ -186,7 +186,7 @@ def response_format(type_: object, *, reasoning: bool = False) -> ResponseFormat
 
 def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
     # Imported with the first type: it takes longer than all of this library.
-    from pydantic import PydanticUserError, TypeAdapter, create_model
+    from pydantic import BaseModel, PydanticUserError, TypeAdapter, create_model
 
     if inspect.isroutine(type_):
         raise _unusable(type_, "it is a function")
@@ -196,12 +196,23 @@ def _prepare(type_: Any, *, reasoning: bool) -> ResponseFormat[Any]:
         )
     if type_ is None:
         raise _unusable(type_, "there is nothing to answer")
+    if isinstance(type_, str | list | tuple):
+        # Not shown: where the arguments were swapped, it is the prompt.
+        message = (
+            f"response_format is a {type(cast('object', type_)).__name__}: give the type itself, such as Invoice or "
+            "list[Invoice]; the messages come before it"
+        )
+        raise ConfigurationError(message)
+    if not isinstance(type_, type) and (is_dataclass(type_) or isinstance(type_, BaseModel)):
+        kind = type(type_).__name__
+        message = f"response_format is an object of {kind}; give the class, {kind}"
+        raise ConfigurationError(message)
     name = _name(type_)
     try:
         adapter = TypeAdapter[Any](type_)
         schema = _root_object(adapter.json_schema())
     except (PydanticUserError, TypeError, NameError, AttributeError) as error:
-        raise _unusable(type_, str(error).splitlines()[0]) from error
+        raise _unusable(type_, str(error).splitlines()[0].rstrip(".")) from error
     if not reasoning and schema.get("type") == "object":
         return ResponseFormat(type=type_, adapter=adapter, name=name, schema=schema)
     fields: dict[str, Any] = {"reasoning": (str, ...)} if reasoning else {}

@@ -29,7 +29,7 @@ def conversation(messages: Messages) -> tuple[Message, ...]:
             message = "messages is an empty text: say what the models shall answer"
             raise ConfigurationError(message)
         return ({"role": "user", "content": messages},)
-    if not isinstance(messages, Sequence):
+    if isinstance(cast("object", messages), bytes | bytearray) or not isinstance(messages, Sequence):
         message = f"messages is a {type(messages).__name__}: give a text, or a list of {{'role': ..., 'content': ...}}"
         raise ConfigurationError(message)
     if not messages:

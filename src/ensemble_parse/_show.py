@@ -5,7 +5,7 @@ from __future__ import annotations
 import html as escaping
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _WIDEST: Final = 60
 # What a terminal obeys instead of showing it, what turns the direction of reading, and what cannot be printed at all.
 _OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT_LIST: Final = 24
+_LONG_PATH: Final = 20
+_OWN: Final = 4
 
 
 def summary(result: Result[Any]) -> str:
@@ -56,8 +59,10 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
         return Text(_harmless(text), style=style)
 
     view = Table(title=shown(title), caption=shown("\n".join(caption)), caption_justify="left")
-    for head in ("path", "decided", "agreement", "how", *decision.names):
-        view.add_column(shown(head), overflow="fold")
+    # A path that is broken over lines is hard to read, and a long one leaves no room for the rest.
+    whole = {"agree", "how"} | ({"path"} if max(map(len, decision.verdicts), default=0) <= _LONG_PATH else set[str]())
+    for at, head in enumerate(("path", "decided", "agree", "how", *decision.names)):
+        view.add_column(shown(head), overflow="fold", no_wrap=at < _OWN and head in whole)
     for path, value, share, how, cells in _rows(decision):
         said = [shown(text, "" if agrees else "yellow") for text, agrees in cells]
         doubt = "yellow" if path in decision.review else ""
@@ -69,10 +74,12 @@ def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
     def escape(text: str) -> str:
         return escaping.escape(_harmless(text))
 
-    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agreement", "how", *decision.names))
+    head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agree", "how", *decision.names))
     body = "".join(
         f"<tr><td>{escape(path or 'answer')}</td><td><b>{escape(value)}</b></td><td>{share}</td><td>{escape(how)}</td>"
-        + "".join(f"<td>{escape(text)}</td>" for text, _ in cells)
+        + "".join(
+            f"<td>{escape(text)}</td>" if agrees else f"<td><mark>{escape(text)}</mark></td>" for text, agrees in cells
+        )
         + "</tr>"
         for path, value, share, how, cells in _rows(decision)
     )
@@ -93,13 +100,24 @@ def _method(decision: Decision[Any]) -> str:
 
 
 def _rows(decision: Decision[Any]) -> Iterator[tuple[str, str, str, str, list[tuple[str, bool]]]]:
+    # What a list holds stands in the rows below it.
+    opened = {path[:at] for path in decision.verdicts for at, sign in enumerate(path) if sign == "["}
     for path, verdict in decision.verdicts.items():
-        others = {each.name: "(missing)" if each.missing else _short(each.value) for each in verdict.dissenters}
-        value = "(missing)" if verdict.missing else _short(verdict.value)
-        others |= {name: _short(said) for name, said in verdict.said.items()}
+        short = _count if path in opened else _short
+        others = {each.name: "(missing)" if each.missing else short(each.value) for each in verdict.dissenters}
+        value = "(missing)" if verdict.missing else short(verdict.value)
+        others |= {name: short(said) for name, said in verdict.said.items()}
         against = {each.name for each in verdict.dissenters}
         cells = [(others.get(name, value), name not in against) for name in decision.names]
         yield path, value, f"{verdict.agreement:.0%}", verdict.how, cells
+
+
+def _count(value: Any) -> str:
+    text = _short(value)
+    if not isinstance(value, list) or len(text) <= _SHORT_LIST:
+        return text
+    number = len(cast("list[Any]", value))
+    return "1 item" if number == 1 else f"{number} items"
 
 
 def _short(value: Any) -> str:

@@ -129,7 +129,7 @@ def _written(value: Any, format_: ResponseFormat[Any]) -> tuple[Any, bool]:
 def _check(data: Mapping[str, Any], what: str, parts: Sequence[str]) -> None:
     kind = class_of(data)
     if not issubclass(kind, Mapping):
-        message = f"a stored {what} is a mapping, not a {kind.__name__}: give what to_dict wrote"
+        message = f"a stored {what} is a mapping, not a {kind.__name__}; json.loads reads one from a text"
         raise ConfigurationError(message)
     if data.get("version") != VERSION:
         message = f"a stored {what} of version {data.get('version')!r}; this library reads version {VERSION}"

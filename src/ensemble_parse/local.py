@@ -150,7 +150,8 @@ class LocalServer:
                 name=name if self._slots == 1 else f"{name}-{slot + 1}",
                 mode="json_schema",
                 max_concurrency=1,
-                retry=RetryPolicy(timeout=120),
+                # No vendor hangs here; a busy computer needs minutes for the first answer, and the work is lost if cut.
+                retry=RetryPolicy(timeout=600),
                 api_base=self.api_base,
                 api_key=self.api_key,
                 extra_body={"id_slot": slot},

@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import inspect
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import ValidationError, to_json
 
@@ -28,7 +29,7 @@ from ensemble_parse._models import Attempt, T, Usage
 from ensemble_parse._retry import with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 __all__ = ["FunctionClient", "ScriptedClient", "no_model_requests"]
 
@@ -139,8 +140,13 @@ class ScriptedClient(FunctionClient):
 
     def __init__(self, script: Mapping[str, Sequence[Any]]) -> None:
         """Take the script."""
+        if not isinstance(script, Mapping):
+            message = (
+                "ScriptedClient: give a mapping from processor or model to its answers, {'openai/gpt-5-mini': [...]}"
+            )
+            raise ConfigurationError(message)
         for name, answers in script.items():
-            if isinstance(answers, str) or not answers:
+            if not isinstance(cast("object", answers), list | tuple) or not answers:
                 message = f"script[{name!r}] must be a list of one or more answers"
                 raise ConfigurationError(message)
         super().__init__(self._next)

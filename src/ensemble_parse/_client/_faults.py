@@ -126,7 +126,7 @@ def invalid(call: ModelCall[Any], error: ValueError) -> InvalidOutput:
     more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
     return InvalidOutput(
         f"{_who(call)}: the answer did not validate: {', '.join(places[:_MOST_PLACES])}{more}; "
-        "what it was is in .validation_error",
+        ".validation_error has the details",
         processor=call.processor,
         validation_error=error if isinstance(error, ValidationError) else None,
     )

@@ -77,7 +77,7 @@ class PathRules:
             here = root
             for step in steps:
                 here = here.below.setdefault(step, cls())
-            several: list[Any] = list(given) if isinstance(given, Iterable) else [given]
+            several: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
             for rule in several:
                 no_class(rule, f"rules[{path!r}]")
                 if not isinstance(rule, FieldRule):

@@ -56,7 +56,8 @@ def _compile(type_: Any, rules: Mapping[str, Any]) -> Node:
     node = compiler.node(type_, path="", paths=paths)
     for path in rules:
         if not paths.reaches(path):
-            message = f"rules[{path!r}]: {type_!r} has no such path{path_meant(path, places(node))}"
+            name = type_.__name__ if isinstance(type_, type) else repr(type_)
+            message = f"rules[{path!r}]: {name} has no such path{path_meant(path, places(node))}"
             raise ConfigurationError(message)
     return node
 

@@ -244,11 +244,16 @@ def _undisputed(question: Question) -> bool:
 
 
 def _undecided(told: Sequence[tuple[str, Row]]) -> Iterator[Reason]:
-    for must, why in (
-        (True, "not all agree, and they must; meanwhile the vote stands"),
-        (False, "no value leads, or a list was broken off; the most trusted, or the longer list, stands"),
+    undecided = [(path or "the answer", row) for path, row in told if row.how == "undecided"]
+    lists = [path for path, row in undecided if not row.must and isinstance(row.value, list)]
+    for paths, why in (
+        ([path for path, row in undecided if row.must], "not all agree, and they must; meanwhile the vote stands"),
+        (
+            [path for path, row in undecided if not row.must and path not in lists],
+            "no value leads; the most trusted one stands",
+        ),
+        (lists, "no list leads, or one was broken off; the most trusted one's, or the longer one, stands"),
     ):
-        paths = [path or "the answer" for path, row in told if row.how == "undecided" and row.must is must]
         if paths:
             yield Reason(kind="undecided", detail=f"{_listed(paths)}: {why}")
 

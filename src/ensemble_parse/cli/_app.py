@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 # Without markup, since rich's takes longer to import than all else.
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
-app.command()(parse)
-app.command()(batch)
-app.command()(evaluate)
-app.command()(check)
+# Short ones, since a list of commands cuts off what is longer than a line has room for.
+app.command(short_help="Ask about one text; JSON on standard output.")(parse)
+app.command(short_help="Ask about every document of a file.")(batch)
+app.command(short_help="Find out whether the ensemble pays.")(evaluate)
+app.command(short_help="Find what is missing before money is spent.")(check)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -44,6 +45,7 @@ def everything(
 
 # Its options are argparse's: it also runs without typer.
 @app.command(
+    short_help="See small documents read, without a key.",
     help=f"{SUMMARY} `ensemble-parse demo --help` shows its options.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -50,7 +51,8 @@ def document(
 ) -> None:
     """Show one document, what each processor said of it, and what was decided."""
     console.print(Panel(Text(text), title=task, title_align="left"))
-    table = Table()
+    # Without lines between the columns, dates and names stay whole on a terminal of 80 characters.
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in (
         "field",
         "truth",
