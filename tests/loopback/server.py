@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -49,7 +50,7 @@ class Loopback:
         self.batches = Batches(self._next_reply)
         self._bugs: list[Exception] = []
         self._lock = threading.Lock()
-        self._quiet = Quiet()
+        self._quiet: Quiet | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -63,7 +64,8 @@ class Loopback:
         self._port = listener.getsockname()[1]
         ready = threading.Event()
         self._quiet = Quiet()
-        self._thread = threading.Thread(target=self._serve, args=(listener, ready), name="loopback", daemon=True)
+        serve = partial(self._serve, listener, ready, self._quiet)
+        self._thread = threading.Thread(target=serve, name="loopback", daemon=True)
         self._thread.start()
         ready.wait()
         return self
@@ -74,7 +76,7 @@ class Loopback:
             return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
-        self._thread = self._loop = self._stop = None
+        self._thread = self._loop = self._stop = self._quiet = None
         if self._bugs:
             bugs, self._bugs = self._bugs, []
             message = "scripted replies failed"
@@ -166,7 +168,7 @@ class Loopback:
         """Connections open now."""
         return self._journal.open_connections
 
-    def wait_idle(self, timeout: float = 5.0, *, connections: bool = False) -> None:
+    def wait_idle(self, timeout: float = 60.0, *, connections: bool = False) -> None:
         """Block until no request is in flight and, on demand, no connection is open.
 
         For plain threads; a coroutine awaits ``until_idle`` instead, because a client whose event
@@ -179,7 +181,7 @@ class Loopback:
         while self.count(model) < times:  # noqa: ASYNC110 - an event would belong to the server's loop, not to this one
             await asyncio.sleep(_POLL)
 
-    async def until_idle(self, timeout: float = 5.0, *, connections: bool = False) -> None:  # noqa: ASYNC109 - the twin of wait_idle
+    async def until_idle(self, timeout: float = 60.0, *, connections: bool = False) -> None:  # noqa: ASYNC109 - the twin of wait_idle
         """Wait as ``wait_idle`` does, without blocking the event loop."""
         end = time.monotonic() + timeout
         while not self._journal.idle(connections=connections):
@@ -193,7 +195,7 @@ class Loopback:
 
         For a client whose thread is doing nothing else. Requests that hang are no work.
         """
-        return self._loop is not None and self._quiet.reached(self._loop, patience)
+        return self._loop is not None and self._quiet is not None and self._quiet.reached(self._loop, patience)
 
     def _next_reply(self, model: str) -> Reply:
         with self._lock:
@@ -202,8 +204,8 @@ class Loopback:
                 return self._default
             return script.popleft() if len(script) > 1 else script[0]
 
-    def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
-        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(self._quiet)) as runner:
+    def _serve(self, listener: socket.socket, ready: threading.Event, quiet: Quiet) -> None:
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(quiet)) as runner:
             runner.run(self._main(listener, ready))
 
     async def _main(self, listener: socket.socket, ready: threading.Event) -> None:
