@@ -205,7 +205,7 @@ def test_samples_are_not_lost_at_the_deadline(server: Loopback) -> None:
     """Two hang, and the other was there."""
 
     async def main() -> Result[Number]:
-        result = await Ensemble(3, deadline=60).run("What?", Number, model="anthropic/claude-haiku-4-5")
+        result = await Ensemble(3, deadline=20).run("What?", Number, model="anthropic/claude-haiku-4-5")
         await server.until_idle()
         return result
 
