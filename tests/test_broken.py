@@ -154,7 +154,7 @@ async def test_a_limit_that_is_refused_is_not_set_again(server: Loopback) -> Non
     """It was: in an endless loop of requests."""
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: not supported"}}
     server.on("claude-99", Status(400, body=body))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(200):
         with pytest.raises(AllProcessorsFailed):
             await Ensemble([Processor("anthropic/claude-99", retry=QUICK)]).run("What?", Number)
     assert server.count() == 2
