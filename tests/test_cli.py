@@ -18,12 +18,12 @@ import pytest
 from ensemble_parse import ConfigurationError
 from ensemble_parse.cli import main
 from tests import command_line
-from tests.loopback import Answer, Hang, Loopback, Recorded, Status
+from tests.loopback import Answer, ByRequest, Hang, Held, Loopback, Recorded, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TOO_LONG = 100.0  # seconds
+TOO_LONG = 250.0  # seconds
 PROGRAM = [sys.executable, "-m", "ensemble_parse.cli"]
 SCHEMA = {
     "type": "object",
@@ -69,6 +69,11 @@ def documents(count: int) -> list[str]:
 def written(path: str = "out.jsonl") -> list[dict[str, Any]]:
     """Read the answers."""
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+
+
+def lines_in(path: str) -> int:
+    """How many lines are in a file by now."""
+    return Path(path).read_bytes().count(b"\n") if Path(path).exists() else 0
 
 
 # -- parse ----------------------------------------------------------------------------------------------------------
@@ -261,9 +266,10 @@ def test_batch(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_batch_unordered(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
-    """Answers may be written as they come."""
-    documents(4)
-    server.on("a", Answer(numbered, latency=0.5), Answer(numbered))
+    """Answers may be written as they come: the first document is answered when the others are in the file."""
+    texts = documents(4)
+    first = Held(Answer(numbered), lambda: lines_in("out.jsonl") == 3)
+    server.on("a", ByRequest(lambda each: first if said(each) == texts[0] else Answer(numbered)))
     assert main(["batch", "in.jsonl", "out.jsonl", *ASK, "--unordered"]) == 0
     names = [line["id"] for line in written()]
     assert names[-1] == "b0"
@@ -296,18 +302,17 @@ def test_batch_strict(server: Loopback, capsys: pytest.CaptureFixture[str]) -> N
     capsys.readouterr()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(3 * TOO_LONG)
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
     """Interrupted, it says how to go on; the same command then asks for nothing again that was done."""
     texts = documents(20)
-    server.on("a", *[Answer(numbered)] * 7, Answer(numbered, latency=30))
+    server.on("a", ByRequest(lambda each: Answer(numbered) if said(each) in texts[:7] else Hang()))
     command = ["batch", "in.jsonl", "out.jsonl", *ASK, "--concurrency", "2"]
     with subprocess.Popen([*PROGRAM, *command], stderr=subprocess.PIPE, text=True) as process:
         limit = time.monotonic() + TOO_LONG
-        while server.count() < 9 and time.monotonic() < limit:
+        while (server.count(), lines_in("out.jsonl")) != (9, 7) and time.monotonic() < limit:
             time.sleep(0.05)
-        time.sleep(1)  # the seventh answer is written beside the ninth request
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=TOO_LONG)
     assert process.returncode == 130

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ensemble_parse.cli import main
 from ensemble_parse.demo._documents import INVOICES, SHIPMENTS
-from tests.loopback import Answer, Loopback, Recorded, Status
+from tests.loopback import Answer, ByRequest, Held, Loopback, Recorded, Status
 
 if TYPE_CHECKING:
     import pytest
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from ensemble_parse.demo._documents import Invoice, Shipment
 
 
+def document(recorded: Recorded) -> str:
+    """What was asked about."""
+    return str(recorded.body["messages"][-1]["content"])
+
+
 def truth(recorded: Recorded) -> object:
     """What a model that makes no mistake says of a document."""
-    text = recorded.body["messages"][-1]["content"]
     known: dict[str, Invoice | Shipment] = dict(INVOICES.documents) | dict(SHIPMENTS.documents)  # type: ignore[arg-type]
-    return known[text].model_dump(mode="json")
+    return known[document(recorded)].model_dump(mode="json")
 
 
 def wrong(recorded: Recorded) -> object:
@@ -30,8 +34,17 @@ def wrong(recorded: Recorded) -> object:
 
 def test_demo_with_models(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
     """``demo --models`` asks these, shows who said what of every document, and counts what was right."""
-    server.on("good", Answer(truth))
-    server.on("also", Answer(truth))
+
+    def after_the_wrong_one(recorded: Recorded) -> Held:
+        about = document(recorded)
+        done = ("bad", about, "answered")
+        return Held(
+            Answer(truth), lambda: any((each.model, document(each), each.outcome) == done for each in server.requests)
+        )
+
+    # Two that agree settle it, and whoever has not answered by then is not shown.
+    for model in ("good", "also"):
+        server.on(model, ByRequest(after_the_wrong_one))
     server.on("bad", Answer(wrong))
     models = ["openai/bad", "openai/good", "hosted_vllm/also"]
     assert main(["demo", "--documents", "2", "--models", *models]) == 0
@@ -47,7 +60,12 @@ def test_demo_with_models(server: Loopback, capsys: pytest.CaptureFixture[str]) 
 
 def test_demo_with_one_model(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
     """One model alone is three members, each with the examples in an order of its own."""
-    server.on("good", Answer(truth))
+
+    def with_the_others(recorded: Recorded) -> Held:
+        about = document(recorded)
+        return Held(Answer(truth), lambda: [document(each) for each in server.requests].count(about) >= 3)
+
+    server.on("good", ByRequest(with_the_others))
     assert main(["demo", "--documents", "1", "--models", "openai/good"]) == 0
     assert "openai/good-3" in capsys.readouterr().out
     prompts = {tuple(turn["content"] for turn in each.body["messages"]) for each in server.requests}

@@ -557,7 +557,7 @@ def test_sync_from_threads(server: Loopback) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join()
     assert outputs == [Invoice(vendor="ACME", total=12.5)] * 12
     assert ensemble.run_sync("Go", Invoice).output.vendor == "ACME"
 
@@ -594,10 +594,10 @@ except KeyboardInterrupt:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         try:
-            assert process.communicate(timeout=20)[0] == "interrupted\n"
+            assert process.communicate()[0] == "interrupted\n"
         finally:
             process.kill()
-    server.wait_idle(timeout=5)
+    server.wait_idle()
     assert server.cancelled("hang") == 1
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import pickle
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from ensemble_parse import (
     ProcessorTimeout,
     ProviderError,
     Refused,
+    Result,
     RetryPolicy,
     Truncated,
     Vote,
@@ -40,6 +40,7 @@ from tests.loopback import (
     Garbage,
     Hang,
     HangBody,
+    Held,
     Loopback,
     Refusal,
     Reply,
@@ -55,6 +56,7 @@ from tests.loopback import (
 from tests.loopback import (
     Truncated as CutOff,
 )
+from tests.virtual import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,80 +192,99 @@ async def test_repair_costs_nothing(server: Loopback) -> None:
 
 
 @pytest.mark.parametrize("model", VENDORS)
-async def test_retry_after_is_waited_for(server: Loopback, model: str) -> None:
+def test_retry_after_is_waited_for(server: Loopback, model: str) -> None:
     """A vendor's ``Retry-After`` replaces the policy's own wait."""
-    server.on(VENDORS[model], Status(429, retry_after=0.4), Answer(GOOD))
-    started = time.monotonic()
-    await Ensemble([Processor(model, retry=QUICK)]).parse("What does it cost?", Invoice)
-    assert server.requests[1].at - server.requests[0].at >= 0.4
-    assert time.monotonic() - started < 4
+
+    async def main() -> float:
+        await Ensemble([Processor(model, retry=QUICK)]).parse("What does it cost?", Invoice)
+        return asyncio.get_running_loop().time()
+
+    server.on(VENDORS[model], Status(429, retry_after=40), Answer(GOOD))
+    assert run_virtual(main(), server) == pytest.approx(40, abs=0.1)
+    assert server.count() == 2
 
 
-@pytest.mark.parametrize("limit", [{"deadline": 1.0}, {}])
-async def test_retry_after_never_passes_the_deadline(server: Loopback, limit: dict[str, float]) -> None:
+@pytest.mark.parametrize("limit", [{"deadline": 90.0}, {}])
+def test_retry_after_never_passes_the_deadline(server: Loopback, limit: dict[str, float]) -> None:
     """A vendor that asks for more time than there is, or than is sensible, is given up at once."""
+
+    async def main() -> float:
+        ensemble = Ensemble([Processor("openai/alpha", retry=QUICK)], **limit)  # type: ignore[arg-type]
+        with pytest.raises(AllProcessorsFailed) as failed:
+            await ensemble.parse("What does it cost?", Invoice)
+        assert failed.value.exceptions[0].retry_after == 100  # type: ignore[union-attr]
+        return asyncio.get_running_loop().time()
+
     server.on("alpha", Status(429, retry_after=100))
-    ensemble = Ensemble([Processor("openai/alpha", retry=QUICK)], **limit)  # type: ignore[arg-type]
-    started = time.monotonic()
-    with pytest.raises(AllProcessorsFailed) as failed:
-        await ensemble.parse("What does it cost?", Invoice)
-    assert time.monotonic() - started < 0.9
+    assert run_virtual(main(), server) == pytest.approx(0, abs=0.1)
     assert server.count() == 1
-    assert failed.value.exceptions[0].retry_after == 100  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("model", VENDORS)
-@pytest.mark.parametrize("reply", [Hang(), HangBody(), Trickle(GOOD, 0.1)], ids=lambda reply: type(reply).__name__)
-async def test_a_slow_vendor_costs_one_timeout(server: Loopback, model: str, reply: Reply) -> None:
-    """Whatever hangs or trickles is cut off at its ``timeout``, once; the others' answer comes back."""
+@pytest.mark.parametrize("reply", [Hang(), HangBody()], ids=lambda reply: type(reply).__name__)
+def test_a_slow_vendor_costs_one_timeout(server: Loopback, model: str, reply: Reply) -> None:
+    """Whatever hangs is cut off at its ``timeout``, once; the others' answer comes back."""
     server.on(VENDORS[model], reply)
+    assert run_virtual(_one_that_is_late(server, model, timeout=100), server) == pytest.approx(100, abs=0.1)
+
+
+@pytest.mark.parametrize("model", VENDORS)
+async def test_a_trickle_costs_one_timeout(server: Loopback, model: str) -> None:
+    """An answer that would take half a minute is cut off, too, although there is never a gap in it."""
+    server.on(VENDORS[model], Trickle(GOOD, 0.1))
+    await _one_that_is_late(server, model, timeout=0.5)
+
+
+async def _one_that_is_late(server: Loopback, model: str, timeout: float) -> float:  # noqa: ASYNC109 - a processor's
     server.on("other", Answer(GOOD))
-    slow = Processor(model, retry=RetryPolicy(attempts=3, timeout=1.5))
+    slow = Processor(model, retry=RetryPolicy(attempts=3, timeout=timeout))
     before = asyncio.all_tasks()
-    started = time.monotonic()
     result = await Ensemble([slow, "openai/other"]).run("What does it cost?", Invoice)
-    assert time.monotonic() - started < 3  # one timeout, not two
+    took = asyncio.get_running_loop().time()
     assert result.output.vendor == "ACME"
     assert result.status == "degraded"
     assert [type(error) for error in result.errors] == [ProcessorTimeout]
     assert server.count(VENDORS[model]) == 1
     await _nothing_left(server, before, VENDORS[model])
+    return took
 
 
-async def test_a_black_hole_costs_one_timeout(server: Loopback) -> None:
+def test_a_black_hole_costs_one_timeout(server: Loopback) -> None:
     """An address that never accepts a connection is cut off like one that hangs."""
-    with black_hole() as address:
-        slow = Processor("openai/alpha", api_base=address, retry=RetryPolicy(timeout=1.5))
-        started = time.monotonic()
+
+    async def main() -> float:
+        slow = Processor("openai/alpha", api_base=address, retry=RetryPolicy(timeout=100))
         result = await Ensemble([slow, "openai/other"]).run("What does it cost?", Invoice)
-    assert time.monotonic() - started < 3
-    assert isinstance(result.errors[0], ProcessorTimeout)
+        assert isinstance(result.errors[0], ProcessorTimeout)
+        return asyncio.get_running_loop().time()
+
+    with black_hole() as address:
+        assert run_virtual(main(), server) == pytest.approx(100, abs=0.1)
 
 
-async def test_cancelling_cancels_everything(server: Loopback) -> None:
-    """A cancelled call is over within 0.1 s, with every request cut off."""
+def test_cancelling_cancels_everything(server: Loopback) -> None:
+    """A cancelled call is over at once, waiting for nothing, with every request cut off."""
+
+    async def main() -> None:
+        ensemble = Ensemble(list(VENDORS))
+        await ensemble.check(Invoice)
+        before = asyncio.all_tasks()
+        call = asyncio.create_task(ensemble.parse("What does it cost?", Invoice))
+        await server.until_asked(len(VENDORS))
+        started = asyncio.get_running_loop().time()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert asyncio.get_running_loop().time() - started < 0.1
+        await _nothing_left(server, before, *VENDORS.values())
+
     for name in VENDORS.values():
         server.on(name, Hang())
-    ensemble = Ensemble(list(VENDORS))
-    await ensemble.check(Invoice)
-    before = asyncio.all_tasks()
-    call = asyncio.create_task(ensemble.parse("What does it cost?", Invoice))
-    await asyncio.to_thread(_wait_for_requests, server, len(VENDORS))
-    started = time.monotonic()
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert time.monotonic() - started < 0.1
-    await _nothing_left(server, before, *VENDORS.values())
-
-
-def _wait_for_requests(server: Loopback, count: int) -> None:
-    while server.count() < count:
-        time.sleep(0.01)
+    run_virtual(main(), server)
 
 
 async def _nothing_left(server: Loopback, before: set[asyncio.Task[object]], *cancelled: str) -> None:
-    await asyncio.to_thread(server.wait_idle, timeout=2)
+    await server.until_idle()
     for name in cancelled:
         assert server.cancelled(name) == 1
     # LiteLLM keeps one task per loop for its own logging.
@@ -276,11 +297,11 @@ async def test_a_users_controller_cannot_swallow_cancellation(server: Loopback, 
     """Tenacity predicates that match everything, cancellation included, still let it through."""
     server.on("alpha", Hang())
     retry = AsyncRetrying(retry=predicate, stop=stop_after_attempt(5), wait=wait_none())  # type: ignore[arg-type]
-    ensemble = Ensemble([Processor("openai/alpha", retry=retry)])
-    await ensemble.check(Invoice)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await ensemble.parse("What does it cost?", Invoice)
+    call = asyncio.create_task(Ensemble([Processor("openai/alpha", retry=retry)]).parse("What does it cost?", Invoice))
+    await server.until_asked(1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
     assert server.count() == 1
 
 
@@ -319,25 +340,27 @@ async def test_one_survives(server: Loopback) -> None:
     assert result.decision.method == "only one"
 
 
-async def test_the_deadline_bounds_the_call(server: Loopback) -> None:
+def test_the_deadline_bounds_the_call(server: Loopback) -> None:
     """At the deadline what is there is decided upon, and the rest is cut off."""
+
+    async def main() -> tuple[Result[Invoice], float]:
+        result = await Ensemble(["openai/alpha", "hosted_vllm/bravo"], deadline=15).run("What does it cost?", Invoice)
+        return result, asyncio.get_running_loop().time()
+
     server.on("alpha", Hang())
     server.on("bravo", Answer(GOOD))
-    ensemble = Ensemble(["openai/alpha", "hosted_vllm/bravo"], deadline=1.5)
-    await ensemble.check(Invoice)
-    started = time.monotonic()
-    result = await ensemble.run("What does it cost?", Invoice)
-    assert time.monotonic() - started < 3
+    result, took = run_virtual(main(), server)
+    assert took == pytest.approx(15, abs=0.1)
     assert result.output.vendor == "ACME"
     assert "deadline" in str(result.errors[0])
     assert any(attempt.error == "Cancelled" for attempt in result.attempts)
 
 
-async def test_the_deadline_passes_with_nothing(server: Loopback) -> None:
+def test_the_deadline_passes_with_nothing(server: Loopback) -> None:
     """With nothing at the deadline there is a ``DeadlineExceeded``, a ``TimeoutError``, with the ledger."""
     server.on("alpha", Hang())
     with pytest.raises(DeadlineExceeded) as late:
-        await Ensemble(["openai/alpha"], deadline=0.3).parse("What does it cost?", Invoice)
+        run_virtual(Ensemble(["openai/alpha"], deadline=15).parse("What does it cost?", Invoice), server)
     assert isinstance(late.value, TimeoutError)
     assert len(late.value.attempts) == 1
 
@@ -390,26 +413,26 @@ async def test_samples_come_in_one_request(server: Loopback) -> None:
 @pytest.mark.parametrize("model", ["anthropic/claude-haiku-4-5", "ollama_chat/qwen3"])
 async def test_samples_come_in_parallel_elsewhere(server: Loopback, model: str) -> None:
     """Where the vendor takes no ``n``, the samples are requests of their own, at the same time."""
-    server.on(VENDORS[model], Answer(GOOD, latency=0.2))
+    server.on(VENDORS[model], Held(Answer(GOOD), lambda: server.count() == 3))
     ensemble = Ensemble([Processor(model, n=3)], Vote(stop="all"))
-    await ensemble.check(Invoice)
     result = await ensemble.run("What does it cost?", Invoice)
     assert server.count() == 3
     assert [candidate.name for candidate in result.candidates] == [f"{model}#{i}" for i in (1, 2, 3)]
-    assert server.requests[2].at - server.requests[0].at < 0.2
 
 
-async def test_concurrency_is_limited(server: Loopback) -> None:
+def test_concurrency_is_limited(server: Loopback) -> None:
     """``max_concurrency`` holds over all calls, and waiting for a place is not part of the timeout."""
-    server.on("alpha", Answer(GOOD, latency=0.15))
-    ensemble = Ensemble([Processor("openai/alpha", max_concurrency=2, retry=RetryPolicy(timeout=1.5))])
-    await ensemble.parse("What does it cost?", Invoice)
-    server.reset()
-    server.on("alpha", Answer(GOOD, latency=0.5))
-    await asyncio.gather(*(ensemble.parse("What does it cost?", Invoice) for _ in range(8)))
-    spans = [(each.at, each.finished_at or 0.0) for each in server.requests]
-    most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
-    assert most == 2
+
+    async def main() -> tuple[int, float]:
+        ensemble = Ensemble([Processor("openai/alpha", max_concurrency=2, retry=RetryPolicy(timeout=15, attempts=1))])
+        calls = [ensemble.run("What does it cost?", Invoice) for _ in range(8)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        return sum(isinstance(each, Result) for each in results), asyncio.get_running_loop().time()
+
+    server.on("alpha", *[Hang()] * 6, Answer(GOOD))
+    answered, took = run_virtual(main(), server)
+    assert (answered, server.count()) == (2, 8)
+    assert took == pytest.approx(3 * 15, abs=0.1)  # two at a time: three pairs that hang, and one that is answered
 
 
 async def test_a_parameter_that_a_vendor_refuses_does_not_lose_the_call(server: Loopback) -> None:

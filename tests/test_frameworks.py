@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.skipif(
         not all(importlib.util.find_spec(each) for each in NEEDED), reason="needs the frameworks: nox -s frameworks"
     ),
-    pytest.mark.timeout(300),  # they take their time to import
     pytest.mark.filterwarnings("default"),  # theirs
 ]
 

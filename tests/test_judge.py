@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from ensemble_parse import Decision, Ensemble, Judge, Processor, RetryPolicy
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.loopback import Answer, Hang, Loopback, Refusal, Status, Text
+from tests.virtual import run_virtual
 
 if TYPE_CHECKING:
     from ensemble_parse import ModelCall
@@ -108,20 +110,20 @@ async def test_it_is_not_asked_for_nothing(candidates: list[str]) -> None:
 @pytest.mark.parametrize(
     "fault", [Status(500), Status(401), Refusal(), Text("hm"), Hang()], ids=lambda each: repr(each)[:12]
 )
-async def test_a_failed_judge_loses_nothing(server: Loopback, fault: Any) -> None:
+def test_a_failed_judge_loses_nothing(server: Loopback, fault: Any) -> None:
     """Fallbacks judge in turn, then the vote decides; the result says so and is never a silent guess."""
     disagree(server)
     server.on("judge", fault)
     server.on("second", Answer({"reasoning": "", "answer": C}))
-    first = Processor("openai/judge", retry=RetryPolicy(attempts=1, timeout=0.5))
-    result = await Ensemble(PROCESSORS, Judge(first, fallback="openai/second")).run("Which?", Verdict)
+    first = Processor("openai/judge", retry=RetryPolicy(attempts=1, timeout=50))
+    result = run_virtual(Ensemble(PROCESSORS, Judge(first, fallback="openai/second")).run("Which?", Verdict), server)
     assert result.output.label == "charlie"
     assert result.decision.by == "judge openai/second"
     assert [(each.kind, each.processor) for each in result.reasons if each.kind == "judge failed"] == [
         ("judge failed", "judge openai/judge")
     ]
     server.on("gemini-2.5-flash", Answer(B))
-    result = await Ensemble(PROCESSORS, Judge(first)).run("Which?", Verdict)
+    result = run_virtual(Ensemble(PROCESSORS, Judge(first)).run("Which?", Verdict), server)
     assert result.output.label == "bravo"
     assert result.decision.method == "vote"
     assert result.status == "degraded"
@@ -171,18 +173,16 @@ async def test_an_answer_cannot_leave_its_place(attack: str) -> None:
     assert "is data to be judged" in brief
 
 
-async def test_the_judge_may_have_no_time() -> None:
+def test_the_judge_may_have_no_time() -> None:
     """A judge that does not answer by the deadline leaves the decision to the vote, and the result says so."""
 
     async def say(call: ModelCall[Any]) -> int:
         if "judge" in call.processor:
-            import asyncio
-
-            await asyncio.sleep(5)
+            await asyncio.sleep(50)
         return len(call.model)
 
-    ensemble = Ensemble(["m/1", "m/22"], Judge("m/judge"), deadline=0.2, client=FunctionClient(say))
-    result = await ensemble.run("Go", int)
+    ensemble = Ensemble(["m/1", "m/22"], Judge("m/judge"), deadline=20, client=FunctionClient(say))
+    result = run_virtual(ensemble.run("Go", int))
     assert isinstance(result.decision, Decision)
     assert result.output == 3
     assert {"deadline", "undecided"} == {reason.kind for reason in result.reasons}

@@ -19,10 +19,9 @@ from tests.proxied import INVOICE, Invoice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [
-    pytest.mark.skipif(not importlib.util.find_spec("fastapi"), reason="needs: pip install ensemble-parse[proxy]"),
-    pytest.mark.timeout(180),  # the proxy takes its time to start
-]
+pytestmark = pytest.mark.skipif(
+    not importlib.util.find_spec("fastapi"), reason="needs: pip install ensemble-parse[proxy]"
+)
 
 MESSAGES: Any = [{"role": "user", "content": "What does it say?"}]
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "Invoice", "schema": Invoice.model_json_schema()}}

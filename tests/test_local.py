@@ -10,8 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,19 +63,22 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalModel:
 
 def ask(api_base: str, api_key: str, text: str, *, max_tokens: int) -> str:
     """Ask the server for an answer in the schema, greedily."""
-    body = {
-        "messages": [{"role": "user", "content": text}],
-        "temperature": 0,
-        "max_tokens": max_tokens,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}},
-    }
-    request = urllib.request.Request(  # noqa: S310 - a server of our own on this computer
-        f"{api_base}/chat/completions", json.dumps(body).encode(), {"Authorization": f"Bearer {api_key}"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - as above
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
+    with sent(api_base, api_key, text, max_tokens=max_tokens, temperature=0, response_format=form) as response:
         content = json.load(response)["choices"][0]["message"]["content"]
     assert isinstance(content, str)
     return content
+
+
+def sent(api_base: str, api_key: str, text: str, **more: object) -> HTTPResponse:
+    """Send a request, and give the response as far as it is there."""
+    body = {"messages": [{"role": "user", "content": text}], **more}
+    request = urllib.request.Request(  # noqa: S310 - a server of our own on this computer
+        f"{api_base}/chat/completions", json.dumps(body).encode(), {"Authorization": f"Bearer {api_key}"}
+    )
+    response = urllib.request.urlopen(request)  # noqa: S310 - as above
+    assert isinstance(response, HTTPResponse)
+    return response
 
 
 def is_open(api_base: str) -> bool:
@@ -84,14 +87,6 @@ def is_open(api_base: str) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address.hostname or "", address.port or 0)) == 0
-
-
-def assert_freed(api_base: str) -> None:
-    """Fail unless the port is free within half a second."""
-    until = time.monotonic() + 0.5
-    while is_open(api_base):
-        assert time.monotonic() < until, f"{api_base} still listens"
-        time.sleep(0.02)
 
 
 def test_missing_weights_name_the_command() -> None:
@@ -209,16 +204,15 @@ async def test_a_real_model_answers_in_the_schema() -> None:
         assert [processor.name for processor in processors] == ["smollm2-1", "smollm2-2"]
         api_base, api_key = (str(processors[0].params[name]) for name in ("api_base", "api_key"))
         answer = asyncio.create_task(asyncio.to_thread(ask, api_base, api_key, "Anna lives in Oslo.", max_tokens=48))
-        longest = 0.0
+        ticks = 0
         while not answer.done():
-            before = time.monotonic()
             await asyncio.sleep(0.01)
-            longest = max(longest, time.monotonic() - before)
+            ticks += 1
         found = json.loads(await answer)
     assert set(found) == {"name", "city"}
     assert found["city"] in CITIES
-    assert longest < 1
-    assert_freed(api_base)
+    assert ticks >= 5
+    assert not is_open(api_base)
 
 
 @needs_model
@@ -252,27 +246,31 @@ async def test_an_error_frees_the_port() -> None:
 
     with pytest.raises(LookupError):
         await fail()
-    assert_freed(api_base)
+    assert not is_open(api_base)
 
 
 @needs_model
-@pytest.mark.parametrize("after", [0.0, 0.1, 1.5])
-async def test_cancellation_closes(after: float) -> None:
-    """Cancelled before, during or after the start, the block ends promptly and leaves no server."""
+@pytest.mark.parametrize("after", ["nothing", "0.1 s", "the start"])
+async def test_cancellation_closes(after: str) -> None:
+    """Cancelled before, during or after the start, the block ends and leaves no server."""
     found: list[str] = []
+    started = asyncio.Event()
 
     async def serve() -> None:
         async with local_models(threads=1, context=256) as processors:
             found.append(str(processors[0].params["api_base"]))
-            await asyncio.sleep(60)
+            started.set()
+            await asyncio.Event().wait()
 
     task = asyncio.create_task(serve())
-    await asyncio.sleep(after)
+    if after == "the start":
+        await started.wait()
+    else:
+        await asyncio.sleep(0.1 if after == "0.1 s" else 0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 20)
-    for api_base in found:
-        assert_freed(api_base)
+        await task
+    assert not any(map(is_open, found))
 
 
 @needs_model
@@ -288,15 +286,15 @@ def test_only_the_holder_of_the_key_is_answered() -> None:
 
 @needs_model
 def test_closing_does_not_wait_for_requests() -> None:
-    """A long request under way fails at once and does not delay the close."""
-    with LocalServer(threads=1, context=2048) as server, ThreadPoolExecutor(1) as pool:
-        request = pool.submit(ask, server.api_base, server.api_key, "Tell a story. " * 100, max_tokens=900)
-        time.sleep(0.2)
-        before = time.monotonic()
+    """A long request under way fails instead of being finished first."""
+    with (
+        LocalServer(threads=1, context=2048) as server,
+        sent(server.api_base, server.api_key, "Tell a story.", max_tokens=1900, ignore_eos=True, stream=True) as answer,
+    ):
+        assert answer.readline().startswith(b"data: ")
         server.close()
-        assert time.monotonic() - before < 0.5
-        with pytest.raises(OSError, match=r"(?i)clos|reset"):
-            request.result(timeout=5)
+        with pytest.raises((OSError, HTTPException)):
+            answer.read()
 
 
 @needs_model
@@ -309,7 +307,8 @@ def test_a_killed_program_leaves_no_server() -> None:
         api_base = running.stdout.readline().strip()
         assert is_open(api_base)
         running.kill()
-    assert_freed(api_base)
+    while is_open(api_base):  # pytest's own limit ends a test that waits in vain
+        time.sleep(0.02)
 
 
 @needs_model
@@ -320,4 +319,4 @@ def test_a_server_works_without_asyncio() -> None:
         assert [processor.name for processor in server.processors(temperature=0)] == ["smollm2"]
         assert is_open(server.api_base)
     server.close()
-    assert_freed(server.api_base)
+    assert not is_open(server.api_base)

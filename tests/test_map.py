@@ -39,6 +39,7 @@ from ensemble_parse import (
 from ensemble_parse.batch import Item, Progress, read_journal
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.kills import CONCURRENCY, MODELS, killed
+from tests.virtual import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -184,20 +185,20 @@ async def test_options_reach_every_call() -> None:
 
 
 async def waits(call: ModelCall[Any]) -> int:
-    """Takes as many hundredths of a second as the text says."""
-    await asyncio.sleep(int(said(call)) / 100)
+    """Takes as many seconds as the text says."""
+    await asyncio.sleep(int(said(call)))
     return int(said(call))
 
 
-async def test_as_they_finish_or_in_order() -> None:
+@pytest.mark.parametrize(("ordered", "outputs"), [(False, [1, 5, 9]), (True, [9, 1, 5])])
+def test_as_they_finish_or_in_order(ordered: bool, outputs: list[int]) -> None:  # noqa: FBT001
     """Results come as they are there; with ``ordered`` as the inputs are."""
-    inputs = ["9", "1", "5"]
-    assert [i.output for i in await taken(ensemble(FunctionClient(waits)).map(inputs, int))] == [1, 5, 9]
-    assert [i.output for i in await taken(ensemble(FunctionClient(waits)).map(inputs, int, ordered=True))] == [9, 1, 5]
+    items = ensemble(FunctionClient(waits)).map(["9", "1", "5"], int, ordered=ordered)
+    assert [item.output for item in run_virtual(taken(items))] == outputs
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-async def test_inputs_are_pulled_as_they_are_needed(ordered: bool) -> None:  # noqa: FBT001
+def test_inputs_are_pulled_as_they_are_needed(ordered: bool) -> None:  # noqa: FBT001
     """What is pulled and not yet given is bounded, for a slow consumer and behind a slow item; so is what is asked."""
     pulled = under_way = most = 0
 
@@ -217,12 +218,17 @@ async def test_inputs_are_pulled_as_they_are_needed(ordered: bool) -> None:  # n
             under_way -= 1
 
     given = ahead = 0
-    items = Ensemble(["a/1"], client=FunctionClient(answer)).map(inputs(), int, concurrency=3, ordered=ordered)
-    async for _ in items:
-        given += 1
-        if given in (1, 20):
-            await asyncio.sleep(0.1)  # a consumer that does something else
-        ahead = max(ahead, pulled - given)
+
+    async def main() -> None:
+        nonlocal given, ahead
+        items = Ensemble(["a/1"], client=FunctionClient(answer)).map(inputs(), int, concurrency=3, ordered=ordered)
+        async for _ in items:
+            given += 1
+            if given in (1, 20):
+                await asyncio.sleep(10)  # a consumer that does something else
+            ahead = max(ahead, pulled - given)
+
+    run_virtual(main())
     assert (given, pulled, most) == (60, 60, 3)
     assert ahead <= (12 if ordered else 3)
 

@@ -45,7 +45,6 @@ def test_nothing_by_itself(server: Loopback, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=50,
         check=True,
     )
     told = json.loads(done.stdout)

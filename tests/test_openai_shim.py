@@ -34,6 +34,7 @@ from ensemble_parse import (
 from ensemble_parse.testing import no_model_requests
 from tests.loopback import Answer, Answers, Fenced, Hang, Loopback, Refusal, Reply, Reset, Status, Text
 from tests.loopback import Truncated as CutOff
+from tests.virtual import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -537,26 +538,26 @@ async def test_no_key_is_in_an_exception(server: Loopback) -> None:
     assert not [text for text in seen if SECRET in text or MESSAGES[0]["content"] in text]
 
 
-async def test_a_timeout_decides_on_what_is_there(server: Loopback) -> None:
+def test_a_timeout_decides_on_what_is_there(server: Loopback) -> None:
     """``timeout`` is for the whole call, and an OpenAI ``Timeout`` object counts as its longest gap."""
     server.on("alpha", Answer(GOOD))
     server.on("bravo", Hang())
     ensemble = Ensemble(["openai/alpha", "openai/bravo"])
-    completion = await asked(ensemble.chat.completions.parse, timeout=openai.Timeout(1.0, connect=9.0))
+    completion = run_virtual(asked(ensemble.chat.completions.parse, timeout=openai.Timeout(1.0, connect=9.0)), server)
     assert completion.choices[0].message.parsed == Invoice(**GOOD)
     assert ensemble.deadline is None
     server.on("alpha", Hang())
     with pytest.raises(openai.APITimeoutError) as raised:
-        await asked(ensemble.chat.completions.parse, timeout=0.3)
+        run_virtual(asked(ensemble.chat.completions.parse, timeout=30), server)
     assert isinstance(raised.value.__cause__, DeadlineExceeded)
 
 
-async def test_processors_that_all_time_out_are_a_timeout(server: Loopback) -> None:
+def test_processors_that_all_time_out_are_a_timeout(server: Loopback) -> None:
     """Each processor's own limit counts like that of the call."""
     server.on(MODEL, Hang())
-    ensemble = Ensemble([Processor(retry=RetryPolicy(timeout=0.3))])
+    ensemble = Ensemble([Processor(retry=RetryPolicy(timeout=30))])
     with pytest.raises(openai.APITimeoutError) as raised:
-        await asked(ensemble.chat.completions.parse)
+        run_virtual(asked(ensemble.chat.completions.parse), server)
     assert isinstance(raised.value.__cause__, AllProcessorsFailed)
 
 

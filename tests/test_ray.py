@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 _INSTALL = "needs: pip install ensemble-parse[ray]"
 needs_arrow = pytest.mark.skipif(not importlib.util.find_spec("pyarrow"), reason=_INSTALL)
 needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason=_INSTALL)
-pytestmark = [
-    pytest.mark.timeout(240),  # a cluster takes its time to start
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),  # Ray's, of itself
-]
+# Ray's, of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 SETUP = {"processors": ["a/1", "b/2"], "decision_maker": "first"}
 

@@ -8,7 +8,8 @@ import gc
 import random
 import tracemalloc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -30,8 +31,11 @@ from ensemble_parse import (
     Outstanding,
     Processor,
     RetryPolicy,
+    Text,
+    Tolerance,
     Unanimous,
     Vote,
+    Whole,
 )
 from ensemble_parse.testing import FunctionClient
 from tests.virtual import run_virtual
@@ -290,6 +294,32 @@ def test_samples_are_asked_for_one_by_one_where_they_must() -> None:
     ensemble = Ensemble([Processor("m/0", n=5)], client=client, pace="thrifty", examples=[("1", 1), ("2", 2)])
     result = ensemble.run_sync("Go", int)
     assert [each.name for each in result.candidates] == ["m/0#1", "m/0#2", "m/0#3"]
+
+
+class Measure(BaseModel):
+    """A measure, and a letter that is right or wrong."""
+
+    a: Annotated[float, Tolerance(rel=0.01)]
+    b: Literal["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "first", "most", "heard"),
+    [
+        (Annotated[str, Text(similar=0.7)], "blue", "colour", 5),
+        (Annotated[float, Tolerance(rel=0.01)], 101.5, 100.0, 5),
+        (Annotated[float, Tolerance(rel=0.01)], 105.0, 100.0, 4),
+        (Annotated[Decimal, Tolerance(rel=0.01)], "1e999999", "1.5", 4),
+        (Any, 10**400, 1.5, 4),
+        (Annotated[Measure, Whole()], {"a": 1, "b": "y"}, {"a": 1, "b": "x"}, 4),
+        (Annotated[Measure, Whole()], {"a": 1.015, "b": "x"}, {"a": 1, "b": "x"}, 5),
+    ],
+)
+def test_what_could_still_be_joined_is_not_settled(type_: Any, first: Any, most: Any, heard: int) -> None:
+    """Three of five say the same against one: that is settled, unless the fifth could lie between and join them."""
+    script = Script(*(Says(each, after=at) for at, each in enumerate([first, most, most, most, most])))
+    result, _ = script.run(type_, pace="parallel")
+    assert len(result.candidates) == heard
 
 
 def kinds(events: list[Event]) -> list[tuple[str, str | None]]:

@@ -151,12 +151,12 @@ async def test_what_is_cut_off_is_counted(server: Loopback) -> None:
     assert result.status == "complete"
 
 
-async def test_a_vendor_that_times_out_is_estimated(server: Loopback) -> None:
+def test_a_vendor_that_times_out_is_estimated(server: Loopback) -> None:
     """What a request cost that nobody answered is as good as known from the others."""
     server.on("alpha", Answer({"a": 1}))
     server.on("bravo", Hang())
-    bravo = priced("bravo", retry=RetryPolicy(attempts=1, timeout=0.3))
-    result = await Ensemble([priced("alpha"), bravo]).run("Go", Number)
+    bravo = priced("bravo", retry=RetryPolicy(attempts=1, timeout=30))
+    result = run_virtual(Ensemble([priced("alpha"), bravo]).run("Go", Number), server)
     assert [reason.kind for reason in result.reasons] == ["processor failed"]
     assert result.cost.processors["openai/bravo"] == pytest.approx(120e-6)
 

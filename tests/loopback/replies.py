@@ -175,6 +175,14 @@ class ByRequest(Reply):
     choose: Callable[[Recorded], Reply]
 
 
+@dataclass(frozen=True, slots=True)
+class Held(Reply):
+    """A reply that is kept back until ``until`` says yes, so that an order is certain and no race."""
+
+    reply: Reply
+    until: Callable[[], bool]
+
+
 def _data(data: object, ask: Ask, recorded: Recorded) -> object:
     if callable(data):
         return data(recorded)

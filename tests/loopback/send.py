@@ -12,7 +12,7 @@ from aiohttp import web
 
 from .ask import Ask, Turn
 from .faults import Garbage, Hang, HangBody, Reset, ResetMidBody, Status, Trickle
-from .replies import TOKENS, Answer, ByRequest, Content, Reply
+from .replies import TOKENS, Answer, ByRequest, Content, Held, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _JSON = "application/json"
 # Long enough for the other side to read what was sent before the reset overtakes it.
 _FLUSH = 0.02
+_POLL = 0.002
 
 
 class Cut(Exception):
@@ -34,8 +35,7 @@ async def send(request: web.BaseRequest, reply: Reply, wire: Wire, ask: Ask, rec
 
     Raises ``Cut`` where it says to cut the connection.
     """
-    while isinstance(reply, ByRequest):
-        reply = reply.choose(recorded)
+    reply = await _released(reply, recorded)
     if reply.latency:
         await asyncio.sleep(reply.latency)
     match reply:
@@ -54,6 +54,18 @@ async def send(request: web.BaseRequest, reply: Reply, wire: Wire, ask: Ask, rec
         case _:
             message = f"the server cannot send {reply!r}"
             raise TypeError(message)
+
+
+async def _released(reply: Reply, recorded: Recorded) -> Reply:
+    match reply:
+        case ByRequest():
+            return await _released(reply.choose(recorded), recorded)
+        case Held():
+            while not reply.until():  # noqa: ASYNC110 - what it looks at is another thread's
+                await asyncio.sleep(_POLL)
+            return await _released(reply.reply, recorded)
+        case _:
+            return reply
 
 
 async def _slowly(

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from aiohttp import web
 from .batches import Batches
 from .environment import environment
 from .listen import Site
+from .quiet import Quiet
 from .record import Journal, Outcome, Recorded
 from .replies import Answer, Reply
 from .send import Cut, cut, plain, send
@@ -48,6 +50,7 @@ class Loopback:
         self.batches = Batches(self._next_reply)
         self._bugs: list[Exception] = []
         self._lock = threading.Lock()
+        self._quiet: Quiet | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -60,9 +63,9 @@ class Loopback:
         listener = socket.create_server(("127.0.0.1", self._port), backlog=1024)
         self._port = listener.getsockname()[1]
         ready = threading.Event()
-        self._thread = threading.Thread(
-            target=asyncio.run, args=(self._main(listener, ready),), name="loopback", daemon=True
-        )
+        self._quiet = Quiet()
+        serve = partial(self._serve, listener, ready, self._quiet)
+        self._thread = threading.Thread(target=serve, name="loopback", daemon=True)
         self._thread.start()
         ready.wait()
         return self
@@ -73,7 +76,7 @@ class Loopback:
             return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
-        self._thread = self._loop = self._stop = None
+        self._thread = self._loop = self._stop = self._quiet = None
         if self._bugs:
             bugs, self._bugs = self._bugs, []
             message = "scripted replies failed"
@@ -165,7 +168,7 @@ class Loopback:
         """Connections open now."""
         return self._journal.open_connections
 
-    def wait_idle(self, timeout: float = 5.0, *, connections: bool = False) -> None:
+    def wait_idle(self, timeout: float = 60.0, *, connections: bool = False) -> None:
         """Block until no request is in flight and, on demand, no connection is open.
 
         For plain threads; a coroutine awaits ``until_idle`` instead, because a client whose event
@@ -173,15 +176,26 @@ class Loopback:
         """
         self._journal.wait_idle(timeout, connections=connections)
 
-    async def until_idle(self, timeout: float = 5.0, *, connections: bool = False) -> None:  # noqa: ASYNC109 - the twin of wait_idle
+    async def until_asked(self, times: int, model: str | None = None) -> None:
+        """Wait until so many requests have asked ``model``, or any model."""
+        while self.count(model) < times:  # noqa: ASYNC110 - an event would belong to the server's loop, not to this one
+            await asyncio.sleep(_POLL)
+
+    async def until_idle(self, timeout: float = 60.0, *, connections: bool = False) -> None:  # noqa: ASYNC109 - the twin of wait_idle
         """Wait as ``wait_idle`` does, without blocking the event loop."""
         end = time.monotonic() + timeout
-        # An event would belong to the server's loop, not to this one.
         while not self._journal.idle(connections=connections):
             if time.monotonic() > end:
                 break
             await asyncio.sleep(_POLL)
         self.wait_idle(0, connections=connections)
+
+    def is_quiet(self, patience: float) -> bool:
+        """Whether, within ``patience`` seconds, everything is read that was sent and answered that ever will be.
+
+        For a client whose thread is doing nothing else. Requests that hang are no work.
+        """
+        return self._loop is not None and self._quiet is not None and self._quiet.reached(self._loop, patience)
 
     def _next_reply(self, model: str) -> Reply:
         with self._lock:
@@ -189,6 +203,10 @@ class Loopback:
             if script is None:
                 return self._default
             return script.popleft() if len(script) > 1 else script[0]
+
+    def _serve(self, listener: socket.socket, ready: threading.Event, quiet: Quiet) -> None:
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(quiet)) as runner:
+            runner.run(self._main(listener, ready))
 
     async def _main(self, listener: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
