@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, SecretStr, field_validator
 
 from ensemble_parse import (
     AllProcessorsFailed,
@@ -37,6 +37,7 @@ from ensemble_parse import (
     Vote,
 )
 from ensemble_parse.batch import Item, Progress, read_journal
+from ensemble_parse.evaluate import evaluate
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.kills import CONCURRENCY, MODELS, killed
 from tests.virtual import run_virtual
@@ -261,6 +262,27 @@ async def test_closing_early_leaves_nothing(way: str, tmp_path: Path) -> None:
     await asyncio.sleep(0.03)
     assert len(client.calls) == asked
     assert await anext(ensemble(client).map(["x"], int, journal=tmp_path / "j"))
+
+
+@pytest.mark.parametrize("taking", [1, 5])
+async def test_inputs_are_closed_with_the_run(taking: int) -> None:
+    """A generator that gives inputs holds a file or a connection; it is let go where the run ends early, too."""
+    closed: list[bool] = []
+
+    async def inputs() -> AsyncIterator[str]:
+        try:
+            for each in ("a", "bb", "ccc"):
+                yield each
+        finally:
+            closed.append(True)
+
+    source = inputs()
+    async with contextlib.aclosing(ensemble(counting()).map(source, int, concurrency=1)) as items:
+        async for _ in items:
+            taking -= 1
+            if not taking:
+                break
+    assert closed == [True]
 
 
 @pytest.mark.parametrize("where", ["inputs", "client", "progress"])
@@ -635,6 +657,29 @@ async def test_odd_values_are_kept(tmp_path: Path) -> None:
     assert again.resumed
     assert again.result == item.result
     assert again.output.total == float("inf")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_an_answer_that_json_cannot_hold_is_one_items_error(*, strict: bool, tmp_path: Path) -> None:
+    """The rest of a journal is read on; of that item it is said why there is no answer."""
+
+    class Login(BaseModel):
+        user: str
+        password: SecretStr | None = None
+
+    def answer(call: ModelCall[Any]) -> Any:
+        return {"user": "u", "password": "hidden" if "b" in str(call.messages) and call.model == "a/1" else None}
+
+    asks = ensemble(FunctionClient(answer), strict=strict)
+    items = await taken(asks.map(["a", "b", "c"], Login, journal=tmp_path / "j", ordered=True))
+    assert [item.error is None for item in items] == [True, not strict, True]
+    first, second, third = read_journal(tmp_path / "j", Login)
+    assert (first.output, third.output) == (items[0].output, items[2].output)
+    assert isinstance(second.error, ConfigurationError)
+    assert "JSON could not hold" in str(second.error)
+    assert "hidden" not in str(second.error)
+    report = evaluate([first, second, third], {at: Login(user="u") for at in range(3)})
+    assert (report.items, report.unlabelled, report.unanswered) == (2, 0, 1)
 
 
 async def test_a_stored_answer_that_is_not_valid_any_more_is_asked_again(tmp_path: Path) -> None:
