@@ -34,6 +34,7 @@ from ensemble_parse import (
     RetryPolicy,
     Rule,
     Tolerance,
+    Usage,
     Vote,
 )
 from ensemble_parse.batch import Item, Progress, read_journal
@@ -767,8 +768,6 @@ async def test_progress_is_told(tmp_path: Path) -> None:
 
 def test_progress_says_it_in_a_line() -> None:
     """What a line or the bar says."""
-    from ensemble_parse import Usage
-
     usage = Usage(input_tokens=1_000_000, output_tokens=234, requests=4)
     common: dict[str, Any] = {"failed": 0, "undecided": 0, "resumed": 0, "usage": usage, "cost": 1.5, "priced": True}
     now = Progress(**{**common, "total": 5000, "done": 1200, "failed": 3, "undecided": 12, "seconds": 601.5})
@@ -792,15 +791,36 @@ for item in ensemble.map_sync(["a", "b"], int, progress=True):
 """
 
 
-@pytest.mark.parametrize("terminal", [None, "xterm", "dumb"])
-def test_progress_is_shown(terminal: str | None) -> None:
-    """Standard error has a bar on a terminal that can draw it, else lines; standard output has the program's alone."""
+def test_a_line_of_progress_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the last item is told of as it ends, the end of the run has nothing to add."""
+
+    async def main() -> None:
+        await taken(ensemble(counting(11)).map(["a", "b"], int, concurrency=1, progress=True))
+
+    run_virtual(main())
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == ["1 of 2 done", "2 of 2 done"]
+
+
+def test_progress_fits_into_a_line() -> None:
+    """On a narrow terminal what is missed least is left out, and never what failed."""
+    usage = Usage(input_tokens=1_000_000, output_tokens=234, requests=4)
+    common: dict[str, Any] = {"resumed": 0, "usage": usage, "cost": 1.5, "priced": True}
+    now = Progress(**common, total=5000, done=1200, failed=3, undecided=12, seconds=601.5)
+    assert now.within(200) == str(now)
+    assert now.within(80) == "1,200 of 5,000 done, 3 failed, 12 undecided, $1.5000, 2.00 a second, 31:38 left"
+    assert now.within(72) == "1,200 of 5,000 done, 3 failed, 12 undecided, $1.5000, 31:38 left"
+    assert now.within(10) == "1,200 of 5,000 done, 3 failed"
+
+
+@pytest.mark.parametrize(("terminal", "columns"), [(None, 200), ("xterm", 200), ("xterm", 50), ("dumb", 200)])
+def test_progress_is_shown(terminal: str | None, columns: int) -> None:
+    """Standard error has a bar on a terminal that can draw it, in one line, else lines; standard output has neither."""
     shown: Literal[-1] | int = subprocess.PIPE
     leader = -1
     if terminal:
         pty = pytest.importorskip("pty")
         leader, shown = pty.openpty()
-    environment = {**os.environ, "TERM": terminal or "xterm", "COLUMNS": "200"}
+    environment = {**os.environ, "TERM": terminal or "xterm", "COLUMNS": str(columns)}
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
         environment.pop(name, None)
     command = [sys.executable, "-c", SHOWN]
@@ -813,6 +833,7 @@ def test_progress_is_shown(terminal: str | None) -> None:
             while more := read.read(65536):
                 said += more
         assert ("━".encode() in said) is (terminal == "xterm")
+        assert said.count(b"\r\n") == 1
     else:
         said = ran.stderr
         assert said.count(b"\n") == 1
