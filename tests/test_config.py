@@ -216,8 +216,13 @@ def test_no_rule_is_forgotten() -> None:
         ({"processors": [{"model": "a/b", "temprature": 2}]}, "did you mean 'temperature'?"),
         (
             {"processors": [{"model": "a/b", "mode": "jsn"}]},
-            "processors[0].mode: Input should be 'auto', 'json_schema'",
+            "processors[0].mode: give one of 'auto', 'json_schema'",
         ),
+        (
+            {"pace": "paralel"},
+            "ensembles.one.pace: give one of 'parallel', 'hedged', 'thrifty'; did you mean 'parallel'?",
+        ),
+        ({"pace": 5}, "ensembles.one.pace: give one of 'parallel', 'hedged', 'thrifty'"),
         ({"processors": [{"model": "${M}"}]}, "processors[0].model: ${...} is for model parameters alone"),
         (
             {"processors": [{"retry": {"atempts": 2}}]},
