@@ -205,7 +205,7 @@ def test_no_rule_is_forgotten() -> None:
         ({"deadline": "2"}, "ensembles.one.deadline: Input should be a valid number"),
         ({"deadline": -2}, "ensembles.one: deadline=-2"),
         ({"strict": 1}, "ensembles.one.strict: Input should be a valid boolean"),
-        ({"min_candidates": 4, "processors": 3}, "min_candidates=4: 3 candidates are asked for"),
+        ({"min_candidates": 4, "processors": 3}, "min_candidates=4: give 1 to 3, the number of candidates"),
         ({"client": "x"}, "'client' cannot be set here"),
         ({"name": "x"}, "the name of the table is the ensemble's"),
         ({"processors": ["a/b", 5]}, "ensembles.one.processors[1]: give a table of settings, or a text: the model"),
