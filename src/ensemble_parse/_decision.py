@@ -214,6 +214,10 @@ class Vote:
         survey = Survey(candidates, outstanding.case.request.format.type, self.rules, learned=self.learned)
         return not survey.unsettled(outstanding.weight, two=self.stop == "two", arbitrated=self.arbiter is not None)
 
+    def leading(self, candidates: Sequence[Candidate[T]], case: Case) -> T:
+        """What the vote would give if nobody else answered, and no arbiter were asked."""
+        return Survey(candidates, case.request.format.type, self.rules, learned=self.learned).decide().output
+
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Vote, and ask the arbiter about what the vote leaves open."""
         survey = Survey(candidates, case.request.format.type, self.rules, learned=self.learned)

@@ -64,11 +64,11 @@ class Ensemble:
         decision_maker: how their answers become one. ``None`` is ``Vote()``: a vote on every field, ties falling to the
             order of trust. A string or ``Processor`` is ``Vote(arbiter=Judge(...))``: that model is asked about what
             has no majority, and only about that.
-        pace: who is asked when. ``"parallel"``: all at once, the fastest. ``"hedged"``: two at once, and the next one
-            where they disagree or after the third quartile of recent latencies. ``"thrifty"``: as few as may be
-            enough, and the next one only where they disagree, so that ``[cheap, cheap, strong]`` is a cascade. In every
-            pace the rest is cancelled once the decision is settled, and whoever fails is followed by the next at once.
-            ``None`` is ``"parallel"``, and ``"thrifty"`` for ``First``.
+        pace: who is asked when. ``"parallel"``: all at once, the fastest. ``"thrifty"``: as few as may be enough, and
+            more only where they disagree, so that ``[cheap, cheap, strong]`` is a cascade. ``"hedged"``: the same, but
+            two at least, and the next one also after the third quartile of recent latencies. In every pace the rest is
+            cancelled once the decision is settled, and whoever fails is followed by the next at once. ``None`` is
+            ``"parallel"``, and ``"thrifty"`` for ``First``.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
         budget: what all calls together may spend, the judge's included; it may be shared with other ensembles.
