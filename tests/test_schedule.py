@@ -316,6 +316,8 @@ def test_a_pace_that_there_is_not() -> None:
     """Settings are checked when they are given."""
     with pytest.raises(ConfigurationError, match="'parallel', 'hedged', 'thrifty'"):
         Ensemble(["m/0"], pace="fast")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="did you mean 'parallel'"):
+        Ensemble(["m/0"], pace="paralel")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="'unbeatable', 'two', 'all'"):
         Vote(stop="three")  # type: ignore[arg-type]
 

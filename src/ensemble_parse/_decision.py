@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 from ensemble_parse._consensus import Survey, account, medoid
-from ensemble_parse._consensus._paths import PathRules
+from ensemble_parse._consensus._paths import PathRules, one_of
 from ensemble_parse._consensus._values import same
 from ensemble_parse._errors import ConfigurationError, DecisionError
 from ensemble_parse._models import Candidate, Decision, Pace, Request, T
@@ -181,7 +181,7 @@ class Vote:
         if self.rules is not None:
             PathRules.of(self.rules)
         if self.stop not in get_args(Stop):
-            message = f"Vote(stop={self.stop!r}): give one of {', '.join(map(repr, get_args(Stop)))}"
+            message = f"Vote(stop={self.stop!r}): {one_of(self.stop, get_args(Stop))}"
             raise ConfigurationError(message)
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, get_arg
 
 from ensemble_parse._budget import Budget
 from ensemble_parse._call import Panel, answer, fits
+from ensemble_parse._consensus._paths import one_of
 from ensemble_parse._decision import DecisionMaker, Vote
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._events import told
@@ -118,7 +119,7 @@ class Ensemble:
             message = f"min_candidates={min_candidates!r}: give 1 to {most}, the number of candidates asked for"
             raise ConfigurationError(message)
         if pace is not None and pace not in get_args(Pace):
-            message = f"pace={pace!r}: give one of {', '.join(map(repr, get_args(Pace)))}"
+            message = f"pace={pace!r}: {one_of(pace, get_args(Pace))}"
             raise ConfigurationError(message)
         check_params(params, "Ensemble", _SETTINGS)
         if isinstance(client, type):
