@@ -338,20 +338,29 @@ class Measure(BaseModel):
 
 
 @pytest.mark.parametrize(
-    ("type_", "first", "most", "heard"),
+    ("type_", "told", "heard"),
     [
-        (Annotated[str, Text(similar=0.7)], "blue", "colour", 5),
-        (Annotated[float, Tolerance(rel=0.01)], 101.5, 100.0, 5),
-        (Annotated[float, Tolerance(rel=0.01)], 105.0, 100.0, 4),
-        (Annotated[Decimal, Tolerance(rel=0.01)], "1e999999", "1.5", 4),
-        (Any, 10**400, 1.5, 4),
-        (Annotated[Measure, Whole()], {"a": 1, "b": "y"}, {"a": 1, "b": "x"}, 4),
-        (Annotated[Measure, Whole()], {"a": 1.015, "b": "x"}, {"a": 1, "b": "x"}, 5),
+        # Three of five say the very same.
+        (Annotated[str, Text(similar=0.7)], ["blue", *["colour"] * 4], 4),
+        (Annotated[float, Tolerance(rel=0.01)], [101.5, *[100.0] * 4], 4),
+        (Annotated[float, Tolerance(rel=0.01)], [105.0, *[100.0] * 4], 4),
+        (Annotated[Decimal, Tolerance(rel=0.01)], ["1e999999", *["1.5"] * 4], 4),
+        (Any, [10**400, *[1.5] * 4], 4),
+        (Annotated[Measure, Whole()], [{"a": 1, "b": "y"}, *[{"a": 1, "b": "x"}] * 4], 4),
+        (Annotated[Measure, Whole()], [{"a": 1.015, "b": "x"}, *[{"a": 1, "b": "x"}] * 4], 4),
+        # Three say about the same, and another value may yet be near more of them.
+        (Annotated[float, Tolerance(rel=0.01)], [100.0, 100.5, 100.0, 300.0, 100.0], 5),
+        (Annotated[str, Text(similar=0.7)], ["colour", "colours", "colour", "blue", "colour"], 5),
+        (
+            Annotated[Measure, Whole()],
+            [{"a": 1, "b": "x"}, {"a": 1.005, "b": "x"}, {"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 1, "b": "x"}],
+            5,
+        ),
     ],
 )
-def test_what_could_still_be_joined_is_not_settled(type_: Any, first: Any, most: Any, heard: int) -> None:
-    """Three of five say the same against one: that is settled, unless the fifth could lie between and join them."""
-    script = Script(*(Says(each, after=at) for at, each in enumerate([first, most, most, most, most])))
+def test_what_could_still_be_joined_is_not_settled(type_: Any, told: list[Any], heard: int) -> None:
+    """What most say themselves is settled, whatever is near it; what is only near may still be joined otherwise."""
+    script = Script(*(Says(each, after=at) for at, each in enumerate(told)))
     result, _ = script.run(type_, pace="parallel")
     assert len(result.candidates) == heard
 
