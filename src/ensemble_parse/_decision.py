@@ -273,7 +273,7 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
     decision: Any = await made_up if inspect.isawaitable(made_up) else made_up  # a plain function will do
     who = f"{type(maker).__name__}.decide"
     if not isinstance(decision, Decision):
-        message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"
+        message = f"{who} returned {type(decision).__name__}; return a Decision(output=..., method=...)"
         raise DecisionError(message, candidates=tuple(candidates))
     made = cast("Decision[T]", decision)
     output = made.output
