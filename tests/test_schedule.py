@@ -409,6 +409,38 @@ def test_events_tell_what_happens() -> None:
     assert [event.seconds for event in events] == sorted(event.seconds for event in events)
 
 
+@pytest.mark.parametrize(
+    "decider", [Vote(arbiter=Judge("j/1", fallback="j/2")), Judge("j/1", "select", fallback="j/2")]
+)
+def test_events_of_a_judge(decider: Any) -> None:
+    """Who watches sees that a judge is asked, that it failed, and that another one is asked instead."""
+
+    def say(call: Any) -> Any:
+        if call.model == "j/1":
+            raise TimeoutError
+        if call.model == "j/2":
+            return {"reasoning": "it is", "answer": {"q1": "A"} if isinstance(decider, Vote) else "A"}
+        return int(call.model[-1])
+
+    async def main() -> list[Event]:
+        ensemble = Ensemble(["m/1", "m/2"], decider, client=FunctionClient(say))
+        return [event async for event in ensemble.stream("Go", int)]
+
+    events = [(event.kind, event.processor) for event in run_virtual(main())]
+    assert events[-4:] == [("asked", "judge j/1"), ("failed", "judge j/1"), ("asked", "judge j/2"), ("decided", None)]
+
+
+def test_the_summary_tells_what_was_cancelled() -> None:
+    """The line under the table says how many of the requests were cut off because they made no difference."""
+
+    async def say(call: Any) -> int:
+        await asyncio.sleep({"m/1": 1, "m/2": 1, "m/3": 9}[call.model])
+        return 2
+
+    result = run_virtual(Ensemble(["m/1", "m/2", "m/3"], client=FunctionClient(say)).run("Go", int))
+    assert "3 requests (1 cancelled)" in result._repr_html_()
+
+
 def test_events_of_a_failure() -> None:
     """What led to an error is told before it is raised."""
 

@@ -34,7 +34,7 @@ _ADVICE: Final = {
     401: "check the API key of this vendor",
     403: "the key has no access to this model",
     404: "check the model's name and api_base",
-    429: "the vendor limits the rate: lower max_concurrency, or raise attempts",
+    429: "the vendor limits the rate: give its processors one RateLimit, or raise attempts",
 }
 
 
@@ -68,11 +68,15 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
     unreached = _unreached(error)
     what = "could not be reached" if unreached else f"HTTP {status} ({kind})"
     advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
+    pause = _retry_after(error)
+    if pause is not None and pause > call.policy.longest_wait:
+        most = f"{call.policy.longest_wait:g}"
+        advice = f"; the vendor asks to wait {pause:.0f} s, which is more than RetryPolicy(longest_wait={most})"
     return ProviderError(
         f"{_who(call)}: {what}{advice}. Vendor: {detail}",
         processor=call.processor,
         status_code=status if isinstance(status, int) and not unreached else None,
-        retry_after=_retry_after(error),
+        retry_after=pause,
         retryable=status in _RETRYABLE,
     )
 
