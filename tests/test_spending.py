@@ -109,7 +109,8 @@ async def test_a_judge_that_is_not_paid_for_leaves_the_vote(server: Loopback) ->
     """What is left of the budget may not hold the judge; then the vote decides, and the result says so."""
     server.on("alpha", Answer({"a": 1}))
     server.on("bravo", Answer({"a": 2}))
-    result = await Ensemble(["openai/alpha", "openai/bravo"], "openai/judge", budget=Budget(calls=2)).run("Go", Number)
+    panel = [priced("alpha"), priced("bravo")]
+    result = await Ensemble(panel, priced("judge"), budget=Budget(calls=2)).run("Go", Number)
     assert result.output == Number(a=1)
     assert {reason.kind for reason in result.reasons} == {"judge failed", "undecided"}
     assert server.count("judge") == 0
