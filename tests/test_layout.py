@@ -93,6 +93,7 @@ ORDER = [
     "_events",
     "_sync",
     "_again",
+    "_records",
     "_stored",
     "_completion",
     "openai",

@@ -198,6 +198,39 @@ def test_a_result_that_json_cannot_hold_says_so() -> None:
         Result.from_dict(data, Doubled)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("seconds",), "hush", "seconds: "),
+        (("errors",), 5, "errors: "),
+        (("candidates", 0), "hush", r"candidates\[0\]: "),
+        (("candidates", 0, "more"), "hush", r"candidates\[0\]\.more: "),
+        (("attempts", 0, "usage"), "hush", r"attempts\[0\]\.usage: "),
+        (("attempts", 0, "usage", "more"), "hush", r"attempts\[0\]\.usage\.more: "),
+        (("decision", "candidate"), 7, "candidate is none of its 1 candidates"),
+        (("decision", "more"), "hush", r"decision\.more: "),
+        (("decision", "verdicts", "vendor", "supporters"), 5, r"decision\.verdicts\.vendor\.supporters: "),
+        (("decision", "verdicts", "vendor", "how"), "hush", r"decision\.verdicts\.vendor\.how: "),
+        (("decision", "verdicts", "vendor"), [], r"decision\.verdicts\.vendor: "),
+    ],
+)
+def test_what_is_wrong_in_a_record_is_told_by_its_path(path: tuple[Any, ...], value: Any, told: str) -> None:
+    """A part of another type, or one that nobody knows, is named; what stands there is not shown."""
+    result = Ensemble(["a/1"], client=ScriptedClient({"a/1": [ACME]})).run_sync("Go", Bill)
+    data = json.loads(json.dumps(result.to_dict()))
+    at = data
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = value
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        Result.from_dict(data, Bill)
+    assert "hush" not in str(caught.value)
+    if path[0] == "decision" and path[1] == "verdicts":
+        alone = {**json.loads(json.dumps(result.decision.to_dict())), "verdicts": data["decision"]["verdicts"]}
+        with pytest.raises(ConfigurationError, match="a stored decision"):
+            Decision.from_dict(alone, Bill)
+
+
 @pytest.mark.parametrize("part", ["output", "candidates", "decision", "errors", "seconds"])
 def test_what_has_lost_a_part_is_said_to_have(part: str) -> None:
     """A record that was cut, or is none, is refused by the name of what is missing."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import from_json, to_json, to_jsonable_python
 
 from ensemble_parse import _errors
+from ensemble_parse import _records as records
 from ensemble_parse._budget import Spending
 from ensemble_parse._consensus._values import class_of, same
 from ensemble_parse._errors import (
@@ -23,7 +24,7 @@ from ensemble_parse._errors import (
     ProcessorError,
 )
 from ensemble_parse._format import response_format
-from ensemble_parse._models import Attempt, Candidate, Decision, Dissent, Reason, Result, Usage, Verdict
+from ensemble_parse._models import Attempt, Candidate, Decision, Reason, Result, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,23 +67,25 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
         ValidationError: an answer is none of this response type.
     """
     _check(data, "result", _RESULT)
+    stored = records.read(records.Whole, data, "result")
     format_ = response_format(type_)
-    candidates: tuple[Candidate[Any], ...] = tuple(_read_candidate(each, format_) for each in data["candidates"])
-    stored: dict[str, Any] = data["decision"]
-    at: int | None = stored["candidate"]
-    output: Any = format_.read(data["output"]) if at is None else candidates[at].output
-    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": None if at is None else candidates[at]}
-    read["response_format"] = format_
-    decision: Decision[Any] = Decision(**read)
+    candidates = tuple(_validated(each, format_) for each in stored["candidates"])
+    at = stored["decision"]["candidate"]
+    if at is not None and not 0 <= at < len(candidates):
+        message = f"a stored result whose decision.candidate is none of its {len(candidates)} candidates"
+        raise ConfigurationError(message)
+    chosen = None if at is None else candidates[at]
+    output: Any = format_.read(stored["output"]) if chosen is None else chosen.output
+    told: dict[str, Any] = {**stored["decision"], "output": output, "candidate": chosen, "response_format": format_}
     return Result(
-        output=decision.output,
-        decision=decision,
+        output=output,
+        decision=Decision(**told),
         candidates=candidates,
-        errors=tuple(_failed(each) for each in data["errors"]),
-        attempts=tuple(_attempt(each) for each in data["attempts"]),
-        reasons=_reasons(data["reasons"]),
-        seconds=data["seconds"],
-        name=data["name"],
+        errors=tuple(_failed(each) for each in stored["errors"]),
+        attempts=stored["attempts"],
+        reasons=stored["reasons"],
+        seconds=stored["seconds"],
+        name=stored["name"],
         format=format_,
     )
 
@@ -108,13 +111,13 @@ def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
         ValidationError: the output is none of this type.
     """
     _check(data, "decision", _DECISION)
+    stored = records.read(records.Alone, data, "decision")
     format_ = response_format(type_)
-    stored: dict[str, Any] = {name: value for name, value in data.items() if name not in ("version", "exact")}
     output: Any = format_.read(stored["output"])
-    chosen: dict[str, Any] | None = stored["candidate"]
-    candidate: Candidate[Any] | None = None if chosen is None else Candidate(**{**chosen, "output": output})
-    read: dict[str, Any] = {**_read(stored), "output": output, "candidate": candidate, "response_format": format_}
-    return Decision(**read)
+    chosen = stored["candidate"]
+    told: dict[str, Any] = {name: value for name, value in stored.items() if name not in ("version", "exact")}
+    told |= {"output": output, "candidate": None if chosen is None else dataclasses.replace(chosen, output=output)}
+    return Decision(**told, response_format=format_)
 
 
 def _written(value: Any, format_: ResponseFormat[Any]) -> tuple[Any, bool]:
@@ -159,16 +162,6 @@ def _told(decision: Decision[Any]) -> dict[str, Any]:
     }
 
 
-def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **stored,
-        "reasons": _reasons(stored["reasons"]),
-        "verdicts": {path: _verdict(each) for path, each in stored["verdicts"].items()},
-        "review": tuple(stored["review"]),
-        "names": tuple(stored["names"]),
-    }
-
-
 def _shallow(cls: type) -> Callable[[Any], dict[str, Any]]:
     names = tuple(field.name for field in dataclasses.fields(cls))
     values = operator.attrgetter(*names)
@@ -183,8 +176,8 @@ def _candidate(each: Candidate[Any], format_: ResponseFormat[Any]) -> tuple[dict
     return {**_CANDIDATE(each), "output": output}, exact
 
 
-def _read_candidate(each: Mapping[str, Any], format_: ResponseFormat[Any]) -> Candidate[Any]:
-    return Candidate(**{**each, "output": format_.read(each["output"])})
+def _validated(each: Candidate[Any], format_: ResponseFormat[Any]) -> Candidate[Any]:
+    return dataclasses.replace(each, output=format_.read(each.output))
 
 
 def _plain(told: Any) -> Any:
@@ -218,7 +211,7 @@ def _failed(data: Mapping[str, Any]) -> ProcessorError:
     kind = getattr(_errors, data["kind"], None)
     if not (isinstance(kind, type) and issubclass(kind, ProcessorError)):
         kind = ProcessorError  # a client's own, or no error at all
-    error = kind(data["message"], attempts=tuple(_attempt(each) for each in data["attempts"]))
+    error = kind(data["message"], attempts=data["attempts"])
     for name in _TOLD:
         if name in data:
             setattr(error, name, data[name])
@@ -226,21 +219,6 @@ def _failed(data: Mapping[str, Any]) -> ProcessorError:
         if name in data:
             setattr(error, name, Spending(**data[name]))
     return error
-
-
-def _attempt(data: Mapping[str, Any]) -> Attempt:
-    read: dict[str, Any] = {"usage": Usage(**data["usage"]), "dropped": tuple(data["dropped"])}
-    return Attempt(**{**data, **read})
-
-
-def _reasons(data: list[Mapping[str, Any]]) -> tuple[Reason, ...]:
-    return tuple(Reason(**each) for each in data)
-
-
-def _verdict(data: Mapping[str, Any]) -> Verdict:
-    dissenters = tuple(Dissent(**each) for each in data["dissenters"])
-    read: dict[str, Any] = {"supporters": tuple(data["supporters"]), "dissenters": dissenters}
-    return Verdict(**{**data, **read})
 
 
 def error_to_dict(error: EnsembleError, format_: ResponseFormat[Any]) -> dict[str, Any]:
@@ -269,17 +247,17 @@ def error_from_dict(data: Mapping[str, Any], type_: Any) -> EnsembleError:
     if not (isinstance(kind, type) and issubclass(kind, EnsembleError)):
         kind = EnsembleError  # somebody's own
     if issubclass(kind, ProcessorError):
-        return _failed(data)
+        return _failed(records.read(records.Failure, data, "error"))
     format_ = response_format(type_)
-    attempts = tuple(_attempt(each) for each in data.get("attempts", ()))
+    stored = records.read(records.Ended, data, "error")
     if issubclass(kind, AllProcessorsFailed):
-        return kind([_failed(each) for each in data["errors"]], attempts)
+        return kind([_failed(each) for each in stored.get("errors", ())], stored.get("attempts", ()))
     error = kind.__new__(kind, data["message"])
     told = {name: value for name, value in data.items() if name not in ("kind", "message")}
-    if "attempts" in told:
-        told["attempts"] = attempts
-    if "candidates" in told:
-        told["candidates"] = tuple(_read_candidate(each, format_) for each in told["candidates"])
+    if "attempts" in stored:
+        told["attempts"] = stored["attempts"]
+    if "candidates" in stored:
+        told["candidates"] = tuple(_validated(each, format_) for each in stored["candidates"])
     if "result" in told:
         told["result"] = from_dict(told["result"], format_)
         told["candidates"] = told["result"].candidates

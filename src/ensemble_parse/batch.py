@@ -169,8 +169,9 @@ class _Run:
     async def _pull(self, inputs: AsyncIterable[Input]) -> None:
         async with contextlib.AsyncExitStack() as stack:
             source = aiter(inputs)
-            if isinstance(source, AsyncGenerator):
-                await stack.enter_async_context(contextlib.aclosing(source))
+            held: object = source
+            if isinstance(held, AsyncGenerator):
+                stack.push_async_callback(held.aclose)
             await self._pull_from(source)
 
     async def _pull_from(self, source: AsyncIterator[Input]) -> None:

@@ -237,7 +237,7 @@ def _told(error: ValidationError, path: str, changed: Mapping[tuple[Any, ...], s
             at = join(at, step)
         what = each.get("ctx", {}).get("error", each["msg"])
         if each["type"] == "literal_error":  # the value itself is not told: it may be a key
-            what = one_of(each["input"], re.findall(r"'([^']*)'", each["ctx"]["expected"]))
+            what = one_of(each["input"], re.findall(r"'([^']*)'", each.get("ctx", {}).get("expected", "")))
         variables = [name for where, name in changed.items() if where[: len(loc)] == loc[: len(where)]]
         why = f" (changed by {', '.join(variables)})" if variables else ""
         lines.append(f"{at}: {what}{why}")
