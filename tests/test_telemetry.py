@@ -347,6 +347,19 @@ async def test_texts_for_those_who_want_them(
     assert judgement.get("gen_ai.evaluation.explanation") == ("BECAUSE" if told else None)
 
 
+async def test_texts_that_cannot_be_told(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a character stands there escaped, so that it can be sent; what is no text has no say in whether a call works."""
+    monkeypatch.setenv(OPT_IN, "true")
+    half, odd = {"type": "text", "text": "Half \ud83d?"}, {"type": "text", "text": b"bytes"}
+    client = FunctionClient(lambda _: "\ud83d, é")
+    await Ensemble(["a/1"], client=client).run([{"role": "user", "content": [half, odd]}], str)
+    attributes = spans.named("invoke_workflow ensemble").attributes
+    asked, answered = (attributes[f"gen_ai.{way}.messages"].encode().decode() for way in ("input", "output"))
+    assert json.loads(asked)[0]["parts"] == [{"type": "text", "content": "Half \ud83d?"}, {"type": "text"}]
+    assert json.loads(json.loads(answered)[0]["parts"][0]["content"]) == {"answer": "\ud83d, é"}
+    assert "é" in answered
+
+
 # -- whose parents they are -------------------------------------------------------------------------------------------
 
 
