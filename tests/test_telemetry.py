@@ -348,7 +348,7 @@ async def test_texts_for_those_who_want_them(
 
 
 async def test_texts_that_cannot_be_told(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a character stands there escaped, so that it can be sent; what is no text has no say in whether a call works."""
+    """Half a character stands there escaped, so that it can be sent; what is no text does not stop the call."""
     monkeypatch.setenv(OPT_IN, "true")
     half, odd = {"type": "text", "text": "Half \ud83d?"}, {"type": "text", "text": b"bytes"}
     client = FunctionClient(lambda _: "\ud83d, é")
