@@ -174,7 +174,7 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
-    """Measure beside instructor, the OpenAI client and bare HTTP: `-- latency`, `-- throughput`, or the overhead."""
+    """Measure beside instructor and others: `-- timeline`, `-- latency`, `-- throughput`, or the overhead."""
     install(session, "bench")
     which, *options = session.posargs or ["overhead"]
     if which.startswith("-"):

@@ -27,7 +27,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 os.environ.setdefault("OPENAI_API_KEY", "sk-loopback")
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 WAITS_FOR_ALL = "parallel, all"
+Pace: TypeAlias = Literal["parallel", "hedged", "thrifty"]
+PACES: tuple[Pace, ...] = ("parallel", "hedged", "thrifty")
+STOPS: tuple[Literal["unbeatable", "two"], ...] = ("unbeatable", "two")
 HEAD = (
     "| N | way | mean s | p50 s | p95 s | requests | tokens | answered | right % "
     "| mean / naive | p95 / naive | requests / naive | tokens / naive | answered / naive |"
@@ -73,6 +76,18 @@ class Asked:
     answered: int
 
 
+def settings(judge: Judge) -> dict[str, tuple[Pace, Vote]]:
+    """Every pace and stopping rule to be compared, by name."""
+    arbiter = "judge about what is disputed"
+    return {
+        # Waiting for all is the same in every pace.
+        WAITS_FOR_ALL: ("parallel", Vote(stop="all")),
+        **{f"{pace}, {stop}": (pace, Vote(stop=stop)) for pace in PACES for stop in STOPS},
+        f"parallel, unbeatable, {arbiter}": ("parallel", Vote(arbiter=judge)),
+        f"thrifty, unbeatable, {arbiter}": ("thrifty", Vote(arbiter=judge)),
+    }
+
+
 class Ways:
     """Every way to be compared."""
 
@@ -82,18 +97,7 @@ class Ways:
         self._ensembles: dict[tuple[str, tuple[str, ...]], Ensemble] = {}
         once = RetryPolicy(attempts=1, reasks=0, timeout=600)
         judge = Judge(Processor(f"openai/{recording.judge}", api_base=base, retry=once))
-        arbiter = "judge about what is disputed"
-        self.settings: dict[str, tuple[Any, Vote]] = {
-            # Waiting for all is the same in every pace, but for hedged, which is then the slowest way there is.
-            WAITS_FOR_ALL: ("parallel", Vote(stop="all")),
-            **{
-                f"{pace}, {stop}": (pace, Vote(stop=stop))
-                for pace in ("parallel", "hedged", "thrifty")
-                for stop in ("unbeatable", "two")
-            },
-            f"parallel, unbeatable, {arbiter}": ("parallel", Vote(arbiter=judge)),
-            f"thrifty, unbeatable, {arbiter}": ("thrifty", Vote(arbiter=judge)),
-        }
+        self.settings = settings(judge)
         self._once = once
         self.all: dict[str, Callable[[Case], Awaitable[Asked]]] = {
             "naive: instructor over LiteLLM": lambda case: self._naive(naive.with_litellm(base), case),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tests.loopback import Answer, ByRequest, Loopback, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.loopback import Recorded, Reply
 
@@ -39,16 +39,21 @@ class Playback:
         """Take what was recorded."""
         self._judge, self._lines, self._speed = judge, lines, speed
 
-    def reply(self, request: Recorded) -> Reply:
-        """Say what the model said, or what the judge would say."""
-        first, *more = [str(message["content"]) for message in request.body["messages"]]
+    def said(self, model: str, messages: Sequence[Mapping[str, Any]]) -> tuple[float, int, int, Any]:
+        """Give the seconds, the tokens read and written, and what the model said, or what the judge would say."""
+        first, *more = [str(message["content"]) for message in messages]
         name = first[1 : first.index("]")]
-        seconds, read, wrote, said = self._lines[name][request.model]
+        seconds, read, wrote, said = self._lines[name][model]
         data = None if said is None else {"answer": said}
-        if request.model == self._judge:
+        if model == self._judge:
             behind = "\n".join(more)
             read += len(behind) // LETTERS_PER_TOKEN
             data = ruled(behind, said) if QUESTION.search(behind) else written(behind, data)
+        return seconds, read, wrote, data
+
+    def reply(self, request: Recorded) -> Reply:
+        """Say it over the wire."""
+        seconds, read, wrote, data = self.said(request.model, request.body["messages"])
         about: dict[str, Any] = {"latency": seconds / self._speed, "usage": (read, wrote)}
         return Text("There is nothing to call.", **about) if data is None else Answer(data, **about)
 

@@ -3,6 +3,9 @@
 Recorded are ``bfcl-single`` and ``bfcl-parallel`` of the replay data: what published runs of the Berkeley function
 calling leaderboard wrote, how long it took and how many tokens it was. Panels are of different vendors, trusted in the
 order of their accuracy on other folds. The judge is the strongest model, and on no panel.
+
+Panels are of one of three kinds: ``comparable``, strong models; ``cheap``, small ones; ``quick``, of all models whose
+median is below two seconds, the two quickest put first.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
 Line: TypeAlias = tuple[float, int, int, Any]
 """Seconds, tokens read, tokens written, and what was answered; ``None`` for what is no valid answer."""
 
-PANELS = 6
+PANELS = 24
+KINDS = ("comparable", "cheap", "quick")
+QUICK = 2.0  # seconds, in the median
 SLOWEST = 4.0  # seconds, in the median: two models ran on slow servers, and not to wait for those is no merit
 
 
@@ -70,8 +75,8 @@ def prompt(name: str, text: str) -> str:
     return f"[{name}] {text}"
 
 
-def bfcl(data: Path, size: int, every: int) -> Recording:
-    """Read the recorded calls, and put each to one panel of a size; the panels take turns."""
+def bfcl(data: Path, size: int, every: int, kind: str = "comparable") -> Recording:
+    """Read the recorded calls, and put each to one panel of a size and kind; the panels take turns."""
     recording = sets.load("bfcl", data, every=every)
     told = {line["id"]: line for file in sets.SOURCES["bfcl"].files for line in sets.lines(data, file)}
     fold_of = panels.folds(recording)
@@ -82,13 +87,22 @@ def bfcl(data: Path, size: int, every: int) -> Recording:
             seconds.setdefault(model, []).append(took)
     timed = [model for model, each in seconds.items() if statistics.median(each) <= SLOWEST]
     judge = max(timed, key=lambda model: sum(fold[model] for fold in trust))
-    pool = [model for model in panels.COMPARABLE["bfcl"] if model in timed and model != judge]
+    median = {model: statistics.median(each) for model, each in seconds.items()}
+    pools = {
+        "comparable": panels.COMPARABLE["bfcl"],
+        "cheap": panels.CHEAP["bfcl"],
+        "quick": [model for model in timed if median[model] < QUICK],
+    }
+    pool = [model for model in pools[kind] if model in timed and model != judge]
     drawn = panels.draw(pool, size, PANELS)
     cases: list[Case] = []
     lines: dict[str, dict[str, Line]] = {}
     for number, item in enumerate(recording.items):
         fitted = trust[fold_of[item.group]]
         panel = sorted(drawn[number % len(drawn)], key=lambda model, fitted=fitted: (-fitted[model], model))
+        if kind == "quick":
+            first = sorted(panel, key=median.__getitem__)[:2]
+            panel = [*first, *(model for model in panel if model not in first)]
 
         def right(answer: Any, item: Any = item) -> bool:
             return bool(item.score(Said.of(answer.answer, item.shape)).whole)
@@ -100,7 +114,8 @@ def bfcl(data: Path, size: int, every: int) -> Recording:
             read, wrote, took = told[item.id]["cost"][model]
             data_ = item.said[model].data if model in item.said else None
             lines[item.id][model] = (took, read, wrote, data_)
-    return Recording(f"bfcl, {len(cases)} requests, judge {judge}", tuple(cases), lines, judge)
+    source = f"bfcl, {len(cases)} requests, {len(drawn)} {kind} panels, judge {judge}"
+    return Recording(source, tuple(cases), lines, judge)
 
 
 class Made(BaseModel):

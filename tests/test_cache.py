@@ -349,6 +349,27 @@ async def test_age_by_a_clock_that_was_ahead(tmp_path: Path) -> None:
         assert await ensemble(cache).parse(PROMPT, int) == 2
 
 
+async def test_a_time_that_is_none(tmp_path: Path) -> None:
+    """An entry that was edited by hand, so that nobody knows its age, is as good as absent."""
+    path = tmp_path / "answers.sqlite"
+    client = counting()
+    with Cache(path, client=client) as cache:
+        await ensemble(cache).parse(PROMPT, int)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE answers SET created = 'yesterday'")
+    with Cache(path, client=client, max_age=60) as cache:
+        assert [await ensemble(cache).parse(PROMPT, int) for _ in range(2)] == [2, 2]
+
+
+async def test_no_letter_takes_more_room_than_it_needs(where: Path | None) -> None:
+    """Texts are kept in UTF-8: a limit holds as many answers in one script as another's bytes allow."""
+    client = FunctionClient(lambda _: "я" * 2000)  # 4,000 bytes, of which JSON's escapes would make 12,000
+    with Cache(where, client=client, max_bytes=9_000) as cache:
+        await ensemble(cache).parse(PROMPT, str)
+        assert await ensemble(cache).parse(PROMPT, str) == "я" * 2000
+    assert len(client.calls) == 1
+
+
 @pytest.mark.parametrize("limits", [{"max_entries": 3}, {"max_bytes": 3 * 230}])
 async def test_the_least_recently_used_go_first(where: Path | None, limits: dict[str, Any]) -> None:
     """A limit holds, and what was used lately stays."""

@@ -179,6 +179,8 @@ def test_no_key(monkeypatch: pytest.MonkeyPatch, server: Loopback, capsys: pytes
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "set OPENAI_API_KEY" in shown.err
+    assert "in the environment" in shown.err
+    assert 'api_key = "${NAME}" in a configuration file' in shown.err
     assert "Traceback" not in shown.err
     assert server.count() == 0
 

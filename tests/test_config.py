@@ -205,7 +205,7 @@ def test_no_rule_is_forgotten() -> None:
         ({"deadline": "2"}, "ensembles.one.deadline: Input should be a valid number"),
         ({"deadline": -2}, "ensembles.one: deadline=-2"),
         ({"strict": 1}, "ensembles.one.strict: Input should be a valid boolean"),
-        ({"min_candidates": 4, "processors": 3}, "min_candidates=4: 3 candidates are asked for"),
+        ({"min_candidates": 4, "processors": 3}, "min_candidates=4: give 1 to 3, the number of candidates"),
         ({"client": "x"}, "'client' cannot be set here"),
         ({"name": "x"}, "the name of the table is the ensemble's"),
         ({"processors": ["a/b", 5]}, "ensembles.one.processors[1]: give a table of settings, or a text: the model"),
@@ -216,8 +216,13 @@ def test_no_rule_is_forgotten() -> None:
         ({"processors": [{"model": "a/b", "temprature": 2}]}, "did you mean 'temperature'?"),
         (
             {"processors": [{"model": "a/b", "mode": "jsn"}]},
-            "processors[0].mode: Input should be 'auto', 'json_schema'",
+            "processors[0].mode: give one of 'auto', 'json_schema'",
         ),
+        (
+            {"pace": "paralel"},
+            "ensembles.one.pace: give one of 'parallel', 'hedged', 'thrifty'; did you mean 'parallel'?",
+        ),
+        ({"pace": 5}, "ensembles.one.pace: give one of 'parallel', 'hedged', 'thrifty'"),
         ({"processors": [{"model": "${M}"}]}, "processors[0].model: ${...} is for model parameters alone"),
         (
             {"processors": [{"retry": {"atempts": 2}}]},

@@ -563,6 +563,56 @@ def test_an_arbiters_choice_is_one_of_the_answers(choice: Any) -> None:
         Ensemble(["a/1", "b/2"], Vote(arbiter=Careless()), client=client).run_sync("Go", int)
 
 
+class Apart(BaseModel):
+    """Three fields, two of which have values that exclude each other."""
+
+    a: int
+    b: int
+    c: int
+
+    @model_validator(mode="after")
+    def _apart(self) -> Apart:
+        if (self.a, self.b) == (2, 3):
+            message = "2 and 3 exclude each other"
+            raise ValueError(message)
+        return self
+
+
+def test_choices_that_are_invalid_together_are_kept_as_far_as_they_go() -> None:
+    """An arbiter's choice counts for something: a repair gives up no more of them than it has to."""
+
+    class Picky:
+        async def arbitrate(self, contests: Any, candidates: Any, case: Case) -> Arbitration:
+            del candidates, case
+            wanted = {"a": 2, "b": 3, "c": 1}
+            choices = {
+                each.place: [answer.value for answer in each.answers].index(wanted[each.path]) for each in contests
+            }
+            return Arbitration(choices=choices, by="picky")
+
+    client = ScriptedClient({f"m/{at}": [{"a": at, "b": at, "c": at}] for at in (1, 2, 3)})
+    result = Ensemble(["m/1", "m/2", "m/3"], Vote(arbiter=Picky()), client=client).run_sync("Go", Apart)
+    assert result.output == Apart(a=1, b=3, c=1)
+    told = {path: (verdict.how, verdict.lost) for path, verdict in result.decision.verdicts.items()}
+    assert told == {"a": ("repaired", 0.0), "b": ("judge", 0.0), "c": ("judge", 0.0)}
+
+
+def test_a_majority_is_worth_more_than_an_arbiters_choices() -> None:
+    """Where either has to go, it is the choice."""
+
+    class Picky:
+        async def arbitrate(self, contests: Any, candidates: Any, case: Case) -> Arbitration:
+            del candidates, case
+            (contest,) = contests
+            return Arbitration(choices={contest.place: [each.value for each in contest.answers].index(3)}, by="picky")
+
+    said = [{"a": 2, "b": 1, "c": 0}, {"a": 2, "b": 2, "c": 0}, {"a": 0, "b": 3, "c": 0}]
+    client = ScriptedClient({f"m/{at}": [each] for at, each in enumerate(said)})
+    result = Ensemble(["m/0", "m/1", "m/2"], Vote(arbiter=Picky()), client=client).run_sync("Go", Apart)
+    assert result.output == Apart(a=2, b=1, c=0)
+    assert result.decision.verdicts["a"].how == "majority"
+
+
 def test_fields_with_dots_are_read() -> None:
     """A name that is no word of Python is a name."""
     model: Any = create_model("Dotted", **{"a.b": (int, ...), "c": (int, ...)})

@@ -276,6 +276,22 @@ def test_a_key_that_is_left_out_is_said_to_be() -> None:
     assert not decision.verdicts["name"].missing
 
 
+def test_who_lacks_a_key_and_who_lacks_what_contains_it_say_one_thing() -> None:
+    """Both show as missing, so a margin counts them together, against a value and for none."""
+
+    class Named(BaseModel):
+        name: str
+        more: Keyed | None = None
+
+    def margin(*notes: str | None) -> float:
+        """The last one has nothing that could have a note."""
+        said = [Named(name="a", more=Keyed(name="k") if note is None else Keyed(name="k", note=note)) for note in notes]
+        return consensus([*said, Named(name="a")], response_format=Named).verdicts["more.note"].margin
+
+    assert margin("x", "x", "x", None) == pytest.approx(1 / 5)
+    assert margin("x", None, None, None) == pytest.approx(2 / 5)
+
+
 def test_unions_of_lists_are_still_told_as_such() -> None:
     """A union has what anybody has, each item with those who have it."""
     decision = consensus([["a"], ["b"]], response_format=list[str], rules={"": AnyOf()})

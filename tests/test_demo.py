@@ -72,6 +72,21 @@ def test_demo_with_one_model(server: Loopback, capsys: pytest.CaptureFixture[str
     assert len(prompts) == 6
 
 
+def test_what_a_terminal_would_obey_is_spelt_out(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer cannot clear the screen or colour the table."""
+
+    def clearing(recorded: Recorded) -> object:
+        data = truth(recorded)
+        assert isinstance(data, dict)
+        return data | ({"vendor": "\x1b[2JX"} if "vendor" in data else {"city": "\x1b[2JX"})
+
+    server.on("bad", Answer(clearing))
+    assert main(["demo", "--documents", "1", "--models", "openai/bad"]) == 0
+    shown = capsys.readouterr().out
+    assert "\\x1b[2JX" in shown
+    assert "\x1b" not in shown
+
+
 def test_demo_with_failures(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
     """A model that fails is shown with its reason; when all do, the exit code says so."""
     server.on("good", Answer(truth))

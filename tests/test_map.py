@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, SecretStr, field_validator
 
 from ensemble_parse import (
     AllProcessorsFailed,
@@ -34,9 +34,11 @@ from ensemble_parse import (
     RetryPolicy,
     Rule,
     Tolerance,
+    Usage,
     Vote,
 )
 from ensemble_parse.batch import Item, Progress, read_journal
+from ensemble_parse.evaluate import evaluate
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.kills import CONCURRENCY, MODELS, killed
 from tests.virtual import run_virtual
@@ -261,6 +263,27 @@ async def test_closing_early_leaves_nothing(way: str, tmp_path: Path) -> None:
     await asyncio.sleep(0.03)
     assert len(client.calls) == asked
     assert await anext(ensemble(client).map(["x"], int, journal=tmp_path / "j"))
+
+
+@pytest.mark.parametrize("taking", [1, 5])
+async def test_inputs_are_closed_with_the_run(taking: int) -> None:
+    """A generator that gives inputs holds a file or a connection; it is let go where the run ends early, too."""
+    closed: list[bool] = []
+
+    async def inputs() -> AsyncIterator[str]:
+        try:
+            for each in ("a", "bb", "ccc"):
+                yield each
+        finally:
+            closed.append(True)
+
+    source = inputs()
+    async with contextlib.aclosing(ensemble(counting()).map(source, int, concurrency=1)) as items:
+        async for _ in items:
+            taking -= 1
+            if not taking:
+                break
+    assert closed == [True]
 
 
 @pytest.mark.parametrize("where", ["inputs", "client", "progress"])
@@ -637,6 +660,29 @@ async def test_odd_values_are_kept(tmp_path: Path) -> None:
     assert again.output.total == float("inf")
 
 
+@pytest.mark.parametrize("strict", [False, True])
+async def test_an_answer_that_json_cannot_hold_is_one_items_error(*, strict: bool, tmp_path: Path) -> None:
+    """The rest of a journal is read on; of that item it is said why there is no answer."""
+
+    class Login(BaseModel):
+        user: str
+        password: SecretStr | None = None
+
+    def answer(call: ModelCall[Any]) -> Any:
+        return {"user": "u", "password": "hidden" if "b" in str(call.messages) and call.model == "a/1" else None}
+
+    asks = ensemble(FunctionClient(answer), strict=strict)
+    items = await taken(asks.map(["a", "b", "c"], Login, journal=tmp_path / "j", ordered=True))
+    assert [item.error is None for item in items] == [True, not strict, True]
+    first, second, third = read_journal(tmp_path / "j", Login)
+    assert (first.output, third.output) == (items[0].output, items[2].output)
+    assert isinstance(second.error, ConfigurationError)
+    assert "JSON could not hold" in str(second.error)
+    assert "hidden" not in str(second.error)
+    report = evaluate([first, second, third], {at: Login(user="u") for at in range(3)})
+    assert (report.items, report.unlabelled, report.unanswered) == (2, 0, 1)
+
+
 async def test_a_stored_answer_that_is_not_valid_any_more_is_asked_again(tmp_path: Path) -> None:
     """A validator that became stricter is no other schema, and its answers are valid all the same."""
     least = 0
@@ -722,8 +768,6 @@ async def test_progress_is_told(tmp_path: Path) -> None:
 
 def test_progress_says_it_in_a_line() -> None:
     """What a line or the bar says."""
-    from ensemble_parse import Usage
-
     usage = Usage(input_tokens=1_000_000, output_tokens=234, requests=4)
     common: dict[str, Any] = {"failed": 0, "undecided": 0, "resumed": 0, "usage": usage, "cost": 1.5, "priced": True}
     now = Progress(**{**common, "total": 5000, "done": 1200, "failed": 3, "undecided": 12, "seconds": 601.5})
@@ -747,15 +791,36 @@ for item in ensemble.map_sync(["a", "b"], int, progress=True):
 """
 
 
-@pytest.mark.parametrize("terminal", [None, "xterm", "dumb"])
-def test_progress_is_shown(terminal: str | None) -> None:
-    """Standard error has a bar on a terminal that can draw it, else lines; standard output has the program's alone."""
+def test_a_line_of_progress_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the last item is told of as it ends, the end of the run has nothing to add."""
+
+    async def main() -> None:
+        await taken(ensemble(counting(11)).map(["a", "b"], int, concurrency=1, progress=True))
+
+    run_virtual(main())
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == ["1 of 2 done", "2 of 2 done"]
+
+
+def test_progress_fits_into_a_line() -> None:
+    """On a narrow terminal what is missed least is left out, and never what failed."""
+    usage = Usage(input_tokens=1_000_000, output_tokens=234, requests=4)
+    common: dict[str, Any] = {"resumed": 0, "usage": usage, "cost": 1.5, "priced": True}
+    now = Progress(**common, total=5000, done=1200, failed=3, undecided=12, seconds=601.5)
+    assert now.within(200) == str(now)
+    assert now.within(80) == "1,200 of 5,000 done, 3 failed, 12 undecided, $1.5000, 2.00 a second, 31:38 left"
+    assert now.within(72) == "1,200 of 5,000 done, 3 failed, 12 undecided, $1.5000, 31:38 left"
+    assert now.within(10) == "1,200 of 5,000 done, 3 failed"
+
+
+@pytest.mark.parametrize(("terminal", "columns"), [(None, 200), ("xterm", 200), ("xterm", 50), ("dumb", 200)])
+def test_progress_is_shown(terminal: str | None, columns: int) -> None:
+    """Standard error has a bar on a terminal that can draw it, in one line, else lines; standard output has neither."""
     shown: Literal[-1] | int = subprocess.PIPE
     leader = -1
     if terminal:
         pty = pytest.importorskip("pty")
         leader, shown = pty.openpty()
-    environment = {**os.environ, "TERM": terminal or "xterm", "COLUMNS": "200"}
+    environment = {**os.environ, "TERM": terminal or "xterm", "COLUMNS": str(columns)}
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
         environment.pop(name, None)
     command = [sys.executable, "-c", SHOWN]
@@ -768,6 +833,7 @@ def test_progress_is_shown(terminal: str | None) -> None:
             while more := read.read(65536):
                 said += more
         assert ("━".encode() in said) is (terminal == "xterm")
+        assert said.count(b"\r\n") == 1
     else:
         said = ran.stderr
         assert said.count(b"\n") == 1

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
 from ensemble_parse import (
     AllOf,
@@ -281,6 +281,8 @@ def test_ignored_fields_do_not_tell_items_apart() -> None:
         (Order, {"lines": "median"}, "'median' is no rule"),
         (Annotated[str, Median()], {}, "the answer: Median"),
         (Annotated[int | None, Text()], {}, "does not fit"),
+        (Annotated[SecretStr, Text(case=True)], {}, "Text.* does not fit exact values"),
+        (Annotated[SecretBytes | None, Tolerance(rel=0.1)], {}, "Tolerance.* does not fit exact values"),
         (Annotated[Money, Together("amount", "currency"), Items()], {}, "does not fit a model"),
     ],
 )

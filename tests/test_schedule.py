@@ -155,8 +155,40 @@ def test_thrifty_asks_the_next_only_where_it_must(told: tuple[Says, ...], order:
 def test_hedged_asks_the_next_when_it_takes_long(told: tuple[Says, ...], asked: list[float]) -> None:
     """Two are asked at once; disagreement, failure and patience at its end bring in the next."""
     script = Script(*told)
-    script.run(pace="hedged")
+    script.run(maker=Vote(stop="two"), pace="hedged")
     assert [when for when, _ in script.asked] == pytest.approx(asked)
+
+
+@pytest.mark.parametrize("pace", ["hedged", "thrifty"])
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        # Three must agree: to ask two and wait for them would save nothing.
+        ((Says(1, after=0.5), Says(1, after=0.5), Says(1, after=0.5), Says(2), Says(2)), [0.0] * 3),
+        # As soon as two differ it takes a fourth, whatever the third says, and a fifth once that differs as well.
+        ((Says(1, after=0.2), Says(2, after=0.3), Says(1, after=0.9), Says(1, after=0.5), Says(2)), [0, 0, 0, 0.3]),
+        (
+            (Says(1, after=0.2), Says(2, after=0.3), Says(3, after=0.4), Says(1, after=0.5), Says(1)),
+            [0, 0, 0, 0.3, 0.4],
+        ),
+        # Both at once, where one more cannot be enough.
+        ((Says(1, after=0.3), Says(2, after=0.3), Says(3, after=0.3), Says(1), Says(1)), [0, 0, 0, 0.3, 0.3]),
+    ],
+)
+def test_nobody_is_waited_for_where_that_saves_nothing(pace: Any, told: tuple[Says, ...], asked: list[float]) -> None:
+    """Whoever has to be asked, even if all who are asked agree from now on, is asked at once."""
+    script = Script(*told)
+    result, _ = script.run(pace=pace)
+    assert result.output == 1
+    assert [when for when, _ in script.asked] == pytest.approx(asked)
+
+
+def test_what_leads_on_every_field_decides_who_is_lacking() -> None:
+    """No answer has both fields that lead, but one more that has them is enough, so only one more is asked."""
+    pairs = [{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 1, "b": 1}, {"a": 9, "b": 9}]
+    script = Script(*map(Says, pairs))
+    result, seconds = script.run(Pair, pace="thrifty")
+    assert (result.output, seconds, script.order) == (Pair(a=1, b=1), 2.0, ["0", "1", "2", "3"])
 
 
 def test_patience_is_learned() -> None:
@@ -284,6 +316,8 @@ def test_a_pace_that_there_is_not() -> None:
     """Settings are checked when they are given."""
     with pytest.raises(ConfigurationError, match="'parallel', 'hedged', 'thrifty'"):
         Ensemble(["m/0"], pace="fast")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="did you mean 'parallel'"):
+        Ensemble(["m/0"], pace="paralel")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="'unbeatable', 'two', 'all'"):
         Vote(stop="three")  # type: ignore[arg-type]
 

@@ -14,6 +14,7 @@ from ensemble_parse import (
     Client,
     ConfigurationError,
     Ensemble,
+    InvalidOutput,
     Processor,
     ProcessorTimeout,
     ProviderError,
@@ -80,6 +81,21 @@ async def test_failures_are_scripted(said: Exception, kind: type[Exception], cal
         await ensemble.parse("Go", Point)
     assert isinstance(failed.value.errors[0], kind)
     assert len(client.calls) == calls
+
+
+@pytest.mark.parametrize("said", [{"name": b"\xff"}, b"\xff", [b"\xff"], {"name": object()}])
+async def test_what_no_text_can_say_is_that_processors_failure(said: Any) -> None:
+    """Bytes that are no text, and objects of no type that JSON knows, are an invalid answer like any other."""
+
+    class Named(BaseModel):
+        name: str
+
+    client = ScriptedClient({"a/1": [said], "b/2": [{"name": "b"}]})
+    result = await Ensemble(["a/1", "b/2"], client=client).run("Go", Named)
+    assert result.output == Named(name="b")
+    (error,) = result.errors
+    assert isinstance(error, InvalidOutput)
+    assert error.processor == "a/1"
 
 
 async def test_a_script_runs_on() -> None:

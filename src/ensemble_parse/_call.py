@@ -21,9 +21,10 @@ from ensemble_parse._errors import (
     ProcessorTimeout,
 )
 from ensemble_parse._estimates import estimated
+from ensemble_parse._format import Parsed
 from ensemble_parse._models import TRANSPORT, Attempt, Candidate, Cost, Decision, Event, Reason, Request, Result, T
 from ensemble_parse._schedule import Patience, Plan, ask_all
-from ensemble_parse._seats import run, seats
+from ensemble_parse._seats import as_candidate, run, seats
 from ensemble_parse._telemetry import deciding
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ async def _candidates(
         pace=panel.pace,
         fewest=max(panel.min_candidates, _fewest(panel.maker, [each.weight for each in places for _ in range(each.n)])),
         settled=partial(_settled, panel, case),
+        hopeless=partial(_hopeless, panel, case),
         patience=panel.patience,
         deadline=request.deadline,
         tell=request.tell,
@@ -177,6 +179,21 @@ def _settled(
         message = f"{who} returned a {type(enough).__name__}: it is a plain function, not async, and says True or False"
         raise ConfigurationError(message)
     return enough
+
+
+def _hopeless(
+    panel: Panel, case: Case, candidates: Sequence[Candidate[Any]], asked: Sequence[Seat], unasked: Sequence[Seat]
+) -> bool:
+    """Whether a vote stays open even if those who are asked say what leads now; of other decision makers none knows."""
+    if not isinstance(panel.maker, Vote):
+        return False
+    leading = Parsed(value=panel.maker.leading(candidates, case), text="")
+    agreeing = [as_candidate(seat, seat.sample + at, leading, 0.0) for seat in asked for at in range(seat.n)]
+    return not _settled(panel, case, sorted([*candidates, *agreeing], key=_trust), (), unasked)
+
+
+def _trust(each: Candidate[Any]) -> tuple[int, int]:
+    return each.position, each.sample
 
 
 def _too_few(

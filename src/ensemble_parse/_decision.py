@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 from ensemble_parse._consensus import Survey, account, medoid
-from ensemble_parse._consensus._paths import PathRules
+from ensemble_parse._consensus._paths import PathRules, one_of
 from ensemble_parse._consensus._values import same
 from ensemble_parse._errors import ConfigurationError, DecisionError
 from ensemble_parse._models import Candidate, Decision, Pace, Request, T
@@ -181,7 +181,7 @@ class Vote:
         if self.rules is not None:
             PathRules.of(self.rules)
         if self.stop not in get_args(Stop):
-            message = f"Vote(stop={self.stop!r}): give one of {', '.join(map(repr, get_args(Stop)))}"
+            message = f"Vote(stop={self.stop!r}): {one_of(self.stop, get_args(Stop))}"
             raise ConfigurationError(message)
 
     @property
@@ -213,6 +213,10 @@ class Vote:
             return False
         survey = Survey(candidates, outstanding.case.request.format.type, self.rules, learned=self.learned)
         return not survey.unsettled(outstanding.weight, two=self.stop == "two", arbitrated=self.arbiter is not None)
+
+    def leading(self, candidates: Sequence[Candidate[T]], case: Case) -> T:
+        """What the vote would give if nobody else answered, and no arbiter were asked."""
+        return Survey(candidates, case.request.format.type, self.rules, learned=self.learned).decide().output
 
     async def decide(self, candidates: Sequence[Candidate[T]], case: Case) -> Decision[T]:
         """Vote, and ask the arbiter about what the vote leaves open."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar, get_arg
 
 from ensemble_parse._budget import Budget
 from ensemble_parse._call import Panel, answer, fits
+from ensemble_parse._consensus._paths import one_of
 from ensemble_parse._decision import DecisionMaker, Vote
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._events import told
@@ -63,11 +64,11 @@ class Ensemble:
         decision_maker: how their answers become one. ``None`` is ``Vote()``: a vote on every field, ties falling to the
             order of trust. A string or ``Processor`` is ``Vote(arbiter=Judge(...))``: that model is asked about what
             has no majority, and only about that.
-        pace: who is asked when. ``"parallel"``: all at once, the fastest. ``"hedged"``: two at once, and the next one
-            where they disagree or after the third quartile of recent latencies. ``"thrifty"``: as few as may be
-            enough, and the next one only where they disagree, so that ``[cheap, cheap, strong]`` is a cascade. In every
-            pace the rest is cancelled once the decision is settled, and whoever fails is followed by the next at once.
-            ``None`` is ``"parallel"``, and ``"thrifty"`` for ``First``.
+        pace: who is asked when. ``"parallel"``: all at once, the fastest. ``"thrifty"``: as few as may be enough, and
+            more only where they disagree, so that ``[cheap, cheap, strong]`` is a cascade. ``"hedged"``: the same, but
+            two at least, and the next one also after the third quartile of recent latencies. In every pace the rest is
+            cancelled once the decision is settled, and whoever fails is followed by the next at once. ``None`` is
+            ``"parallel"``, and ``"thrifty"`` for ``First``.
         deadline: seconds for the whole call. What is there by then is decided upon.
         min_candidates: fewer valid answers than this are no result.
         budget: what all calls together may spend, the judge's included; it may be shared with other ensembles.
@@ -118,7 +119,7 @@ class Ensemble:
             message = f"min_candidates={min_candidates!r}: give 1 to {most}, the number of candidates asked for"
             raise ConfigurationError(message)
         if pace is not None and pace not in get_args(Pace):
-            message = f"pace={pace!r}: give one of {', '.join(map(repr, get_args(Pace)))}"
+            message = f"pace={pace!r}: {one_of(pace, get_args(Pace))}"
             raise ConfigurationError(message)
         check_params(params, "Ensemble", _SETTINGS)
         if isinstance(client, type):

@@ -125,9 +125,13 @@ class ResponseFormat(Generic[T]):
         """
         try:
             return self.adapter.validate_python(data, by_alias=True, by_name=True)
-        except ValidationError:
+        except ValidationError as error:
+            try:
+                text = _json(data)
+            except ValueError:  # such as bytes that are no text: it came from nowhere else
+                raise error from None
             # What came from JSON has lists for sets and texts for dates and bytes.
-            return self.adapter.validate_json(_json(data), by_alias=True, by_name=True)
+            return self.adapter.validate_json(text, by_alias=True, by_name=True)
 
     def data(self, value: T) -> Any:
         """Dump a value as JSON-like data, with the names that fields have in Python."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from ensemble_parse._arbiter import ask, ballot, brief, chosen, digest, letters, visible
 from ensemble_parse._consensus import Survey
+from ensemble_parse._consensus._paths import one_of
 from ensemble_parse._consensus._values import same
 from ensemble_parse._decision import Arbitration
 from ensemble_parse._errors import ConfigurationError, ProcessorError
@@ -87,7 +88,7 @@ class Judge:
     ) -> None:
         """Check and keep the settings."""
         if mode not in get_args(JudgeMode):
-            message = f"Judge(mode={mode!r}): give one of {', '.join(get_args(JudgeMode))}"
+            message = f"Judge(mode={mode!r}): {one_of(mode, get_args(JudgeMode))}"
             raise ConfigurationError(message)
         if isinstance(model, str):
             model = Processor(model, **params)

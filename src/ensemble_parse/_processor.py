@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from ensemble_parse._client._protocol import Gate, ModelCall
+from ensemble_parse._consensus._paths import one_of
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._limits import RateLimit, Rest
 from ensemble_parse._models import Attempt, Event, Mode, T
@@ -124,7 +125,7 @@ class Processor:
         _check(name is None or is_text(name), f"{who}: name={name!r}; give a text")
         _check(is_whole(n, least=1), f"{who}: n={n!r}; give a whole number, 1 or more")
         _check(is_positive(weight), f"{who}: weight={weight!r}; give more than 0, or leave the processor out")
-        _check(mode in get_args(Mode), f"{who}: mode={mode!r}; give one of {', '.join(get_args(Mode))}")
+        _check(mode in get_args(Mode), f"{who}: mode={mode!r}; {one_of(mode, get_args(Mode))}")
         limit = max_concurrency
         _check(limit is None or is_whole(limit, least=1), f"{who}: max_concurrency={limit!r}; give 1 or more, or None")
         _check(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ensemble_parse._seats import Seat
 
 _GRACE: Final = 0.05  # seconds for processors to hand over, at the deadline, what they have
-_HEDGED: Final = 2  # are asked at once with ``pace="hedged"``
+_HEDGED: Final = 2  # are asked at once with ``pace="hedged"``, where one alone may be enough
 _FIRST_PATIENCE: Final = 1.0  # seconds, until enough is known of the latencies
 _KNOWN: Final = 4
 
@@ -48,11 +48,12 @@ class Plan:
     """How a panel is asked.
 
     Attributes:
-        pace: ``"parallel"``: all at once; ``"hedged"``: two, and the next one after a while, or where they disagree;
-            ``"thrifty"``: as few as may be enough, and the next one only where they disagree. Whoever fails is
-            followed by the next one at once.
+        pace: ``"parallel"``: all at once; ``"thrifty"``: as few as may be enough, and more only where they disagree;
+            ``"hedged"``: the same, but two at least, and the next one also after a while. Whoever fails is followed
+            by the next one at once.
         fewest: how many candidates may be enough if they agree.
         settled: whether what there is will do, whatever those may say who have not answered.
+        hopeless: whether it will not do, although those who are asked say what leads now, before the rest is asked.
         patience: for ``"hedged"``.
         deadline: event-loop time at which whoever has not answered is cut off.
         tell: takes what happens.
@@ -61,6 +62,7 @@ class Plan:
     pace: Pace
     fewest: int
     settled: Callable[[Sequence[Candidate[Any]], Sequence[Seat], Sequence[Seat]], bool]
+    hopeless: Callable[[Sequence[Candidate[Any]], Sequence[Seat], Sequence[Seat]], bool]
     patience: Patience
     deadline: float | None = None
     tell: Callable[[Event], None]
@@ -69,7 +71,7 @@ class Plan:
         """How many are asked to begin with."""
         if self.pace == "parallel":
             return len(seats)
-        wanted = _HEDGED if self.pace == "hedged" else self.fewest
+        wanted = max(_HEDGED, self.fewest) if self.pace == "hedged" else self.fewest
         count = candidates = 0
         while count < len(seats) and candidates < wanted:
             candidates += seats[count].n
@@ -95,7 +97,7 @@ async def ask_all(
                 break
             failed = sum(not each.candidates for each in came)
             # Patience at its end, or nobody left to wait for: that is disagreement.
-            panel.start(failed or int(not came or not panel.asking))
+            panel.start(panel.lacking(failed or int(not came or not panel.asking)))
     finally:
         await panel.leave()
     return [panel.answered[seat] for seat in sorted(panel.answered)]
@@ -142,9 +144,21 @@ class _Panel:
             self._plan.patience.saw(self._loop.time() - self._since[seat])
         return answered
 
+    @property
+    def _there(self) -> list[Candidate[Any]]:
+        return [candidate for seat in sorted(self.answered) for candidate in self.answered[seat].candidates]
+
+    def lacking(self, least: int) -> int:
+        """How many more it takes for certain: to wait for others before they are asked would save no request."""
+        there, asked, unasked = self._there, [*self.asking.values()], [*self._todo]
+        if there:
+            while least < len(unasked) and self._plan.hopeless(there, [*asked, *unasked[:least]], unasked[least:]):
+                least += 1
+        return least
+
     def settled(self) -> bool:
         """Whether the answers suffice although there are more to be had."""
-        there = [candidate for seat in sorted(self.answered) for candidate in self.answered[seat].candidates]
+        there = self._there
         if not there or not (self.asking or self._todo):
             return False
         if not self._plan.settled(there, [*self.asking.values()], [*self._todo]):

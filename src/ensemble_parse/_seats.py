@@ -175,7 +175,7 @@ async def _asked(
             return
         seconds = time.perf_counter() - started
         for number, answer in enumerate(reply.answers, sample):
-            candidates.append(_candidate(seat, number, answer, seconds))
+            candidates.append(as_candidate(seat, number, answer, seconds))
         errors.extend(reply.errors)
         given = len(reply.answers) + len(reply.errors)
         if not given:
@@ -202,7 +202,8 @@ async def _asked(
     return Answered(candidates=tuple(candidates), errors=tuple(errors))
 
 
-def _candidate(seat: Seat, sample: int, answer: Parsed[T], seconds: float) -> Candidate[T]:
+def as_candidate(seat: Seat, sample: int, answer: Parsed[T], seconds: float) -> Candidate[T]:
+    """Make an answer a candidate of whoever gave it."""
     return Candidate(
         name=seat.name if seat.alone else f"{seat.name}#{sample + 1}",
         processor=seat.name,

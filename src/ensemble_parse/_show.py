@@ -31,6 +31,11 @@ def summary(result: Result[Any]) -> str:
     return f"{_method(result.decision)}; {requests}, {tokens}, {dollars}, {result.seconds:.2f} s"
 
 
+def harmless(text: str) -> str:
+    """Spell out the characters that do something else than stand there."""
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def table(result: Result[Any]) -> Table:
     """A row for every path: the value, its agreement, how it was decided, and what each candidate said."""
     return _table(f"{result.name}: {result.status}", result.decision, _caption(result))
@@ -56,7 +61,7 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
     from rich.text import Text
 
     def shown(text: str, style: str = "") -> Text:
-        return Text(_harmless(text), style=style)
+        return Text(harmless(text), style=style)
 
     view = Table(title=shown(title), caption=shown("\n".join(caption)), caption_justify="left")
     # A path that is broken over lines is hard to read, and a long one leaves no room for the rest.
@@ -72,7 +77,7 @@ def _table(title: str, decision: Decision[Any], caption: list[str]) -> Table:
 
 def _html(title: str, decision: Decision[Any], caption: list[str]) -> str:
     def escape(text: str) -> str:
-        return escaping.escape(_harmless(text))
+        return escaping.escape(harmless(text))
 
     head = "".join(f"<th>{escape(each)}</th>" for each in ("path", "decided", "agree", "how", *decision.names))
     body = "".join(
@@ -123,8 +128,3 @@ def _count(value: Any) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
-
-
-def _harmless(text: str) -> str:
-    """Spell out the characters that do something else than stand there."""
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)

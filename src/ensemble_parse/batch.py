@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, Iterable, Mapping, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast, overload
 
@@ -30,7 +30,7 @@ from ensemble_parse._sync import iterate_sync
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
     from ensemble_parse._batch._items import Document
     from ensemble_parse._ensemble import Ensemble
@@ -167,8 +167,14 @@ class _Run:
                 await asyncio.gather(pulling, *self._asking, return_exceptions=True)
 
     async def _pull(self, inputs: AsyncIterable[Input]) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            source = aiter(inputs)
+            if isinstance(source, AsyncGenerator):
+                await stack.enter_async_context(contextlib.aclosing(source))
+            await self._pull_from(source)
+
+    async def _pull_from(self, source: AsyncIterator[Input]) -> None:
         reader = Reader()
-        source = aiter(inputs)
         while True:
             await self._room.acquire()
             try:
@@ -255,6 +261,7 @@ def read_journal(path: str | os.PathLike[str], response_format: Any) -> Iterator
 
     Returns:
         What came of each input at last, all of them with ``resumed``; of inputs that are not in the journal, nothing.
+        An answer that JSON could not hold, such as a secret, is a ``ConfigurationError`` as its item's ``error``.
 
     Raises:
         ConfigurationError: it is no journal, was damaged, or was written by another version.
@@ -266,6 +273,16 @@ def read_journal(path: str | os.PathLike[str], response_format: Any) -> Iterator
         for position, place in sorted(last.values()):
             file.seek(place)
             line = json_data(file.readline())
-            result = Result.from_dict(line["result"], format_) if "result" in line else None
-            error = error_from_dict(line["error"], format_) if "error" in line else None
+            result: Result[Any] | None = None
+            error: EnsembleError | None = None
+            try:
+                if "result" in line:
+                    result = Result.from_dict(line["result"], format_)
+                else:
+                    error = error_from_dict(line["error"], format_)
+            except ConfigurationError as problem:
+                stored = line["result"] if "result" in line else line["error"].get("result", {})
+                if stored.get("exact", True):
+                    raise
+                error = problem
             yield Item(id=line["id"], position=position, result=result, error=error, resumed=True)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,7 +29,7 @@ from ensemble_parse._config._format import ENSEMBLE
 from ensemble_parse._config._overrides import overridden
 from ensemble_parse._config._toml import toml
 from ensemble_parse._config._values import no_keys, plain
-from ensemble_parse._consensus._paths import join
+from ensemble_parse._consensus._paths import join, one_of
 from ensemble_parse._ensemble import Ensemble
 from ensemble_parse._errors import ConfigurationError
 from ensemble_parse._processor import is_text
@@ -230,11 +231,13 @@ def _ensembles(data: object) -> dict[str, Any]:
 def _told(error: ValidationError, path: str, changed: Mapping[tuple[Any, ...], str]) -> list[str]:
     """Put errors into our words: the path in the file, what is wrong, and which variable may have done it."""
     lines: list[str] = []
-    for each in error.errors(include_url=False, include_input=False):
+    for each in error.errors(include_url=False):
         at, loc = path, each["loc"]
         for step in loc:
             at = join(at, step)
         what = each.get("ctx", {}).get("error", each["msg"])
+        if each["type"] == "literal_error":  # the value itself is not told: it may be a key
+            what = one_of(each["input"], re.findall(r"'([^']*)'", each["ctx"]["expected"]))
         variables = [name for where, name in changed.items() if where[: len(loc)] == loc[: len(where)]]
         why = f" (changed by {', '.join(variables)})" if variables else ""
         lines.append(f"{at}: {what}{why}")

@@ -204,8 +204,12 @@ def _parsed(call: ModelCall[T], said: Any) -> Parsed[T]:
         if isinstance(said, str):
             return call.format.parse(said)
         value = call.format.coerce(said)
-    except ValidationError:
+    except ValidationError as error:
         if isinstance(said, str):
             return Parsed(value=call.format.coerce(said), text=said)
-        return call.format.parse(to_json(said).decode())
+        try:
+            written = to_json(said).decode()
+        except ValueError:  # such as bytes that are no text, which no model could have written
+            raise error from None
+        return call.format.parse(written)
     return Parsed(value=value, text=call.format.text(value))

@@ -38,8 +38,8 @@ class Journal:
             asked: the fingerprint of what is asked of whom.
 
         Raises:
-            ConfigurationError: it cannot be opened, another run writes to it, it is no journal, or it is one of another
-                schema or ensemble.
+            ConfigurationError: it cannot be opened or locked, another run writes to it, it is no journal, or it is one
+                of another schema or ensemble.
         """
         self._end = 0
         self.outbox = Outbox()
@@ -206,4 +206,10 @@ def _lock(file: BinaryIO, path: str | os.PathLike[str]) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:
         message = f"journal {str(path)!r} is in use by another run: wait for its end, or give another path"
+        raise ConfigurationError(message) from error
+    except OSError as error:  # pragma: no cover - on some network file systems
+        message = (
+            f"journal {str(path)!r} cannot be locked against other runs ({error.strerror}), as on some network file "
+            "systems: give a path on a disk of this computer, and copy it when the run is over"
+        )
         raise ConfigurationError(message) from error

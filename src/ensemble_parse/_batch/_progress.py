@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FRAMES: Final = 4  # pictures of the bar in a second
 _FAST: Final = 10  # items a second whose fractions nobody wants to know
 _PAUSE: Final = 10.0  # seconds between lines
+_LONGEST, _SHORTEST = 24, 8  # characters of the bar
+_LEAST: Final = ("tokens", "rate", "from the journal", "cost", "undecided", "left")  # missed least first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +66,28 @@ class Progress:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        of = "" if self.total is None else f" of {self.total:,}"
-        told = [f"{self.done:,}{of} done"]
-        told += [f"{count:,} {word}" for count, word in self._rare() if count]
-        told += [f"{self.usage.total_tokens:,} tokens", f"{'' if self.priced else 'at least '}${self.cost:.4f}"]
-        told += [
-            f"{self.rate:,.{0 if self.rate >= _FAST else 2}f} a second"
-            if self.rate
-            else f"{_clock(self.seconds)} so far"
-        ]
-        if self.seconds_left is not None:
-            told.append(f"{_clock(self.seconds_left)} left" if self.seconds_left else f"in {_clock(self.seconds)}")
-        return ", ".join(told)
+        return ", ".join(self._told().values())
 
-    def _rare(self) -> tuple[tuple[int, str], ...]:
-        return (self.resumed, "from the journal"), (self.failed, "failed"), (self.undecided, "undecided")
+    def within(self, width: int) -> str:
+        """Say it in a line of so many characters, if need be without what is missed least."""
+        told = self._told()
+        for name in _LEAST:
+            if len(", ".join(told.values())) > width:
+                told.pop(name, None)
+        return ", ".join(told.values())
+
+    def _told(self) -> dict[str, str]:
+        told = {"done": f"{self.done:,}{'' if self.total is None else f' of {self.total:,}'} done"}
+        rare = {"from the journal": self.resumed, "failed": self.failed, "undecided": self.undecided}
+        told |= {word: f"{count:,} {word}" for word, count in rare.items() if count}
+        told["tokens"] = f"{self.usage.total_tokens:,} tokens"
+        told["cost"] = f"{'' if self.priced else 'at least '}${self.cost:.4f}"
+        told["rate"] = f"{_clock(self.seconds)} so far"
+        if self.rate:
+            told["rate"] = f"{self.rate:,.{0 if self.rate >= _FAST else 2}f} a second"
+        if self.seconds_left is not None:
+            told["left"] = f"{_clock(self.seconds_left)} left" if self.seconds_left else f"in {_clock(self.seconds)}"
+        return told
 
 
 class Tally:
@@ -87,7 +96,8 @@ class Tally:
     def __init__(self, total: int | None) -> None:
         """Begin now, at nothing."""
         self._total = total
-        self._started = time.monotonic()
+        self.clock = asyncio.get_running_loop().time  # also for a thread that draws
+        self._started = self.clock()
         self._done = self._failed = self._undecided = self._resumed = 0
         self._tokens = [0, 0, 0, 0, 0]
         self._cost = 0.0
@@ -138,7 +148,7 @@ class Tally:
             ),
             cost=self._cost,
             priced=self._priced,
-            seconds=time.monotonic() - self._started,
+            seconds=self.clock() - self._started,
         )
 
 
@@ -172,7 +182,7 @@ def watched(
 
     # What the program prints goes above the bar where both go to the same terminal, and nowhere else where not.
     with Live(
-        get_renderable=lambda: _bar(tally.snapshot()),
+        get_renderable=lambda: _bar(tally.snapshot(), console.width),
         console=console,
         refresh_per_second=_FRAMES,
         redirect_stdout=sys.stdout.isatty(),
@@ -182,19 +192,22 @@ def watched(
 
 @contextlib.contextmanager
 def _lines(tally: Tally) -> Generator[Callable[[Item[Any]], None]]:
-    due = time.monotonic() + _PAUSE
+    due = tally.clock() + _PAUSE
+    said = False
 
     def counted(item: Item[Any]) -> None:
-        nonlocal due
+        nonlocal due, said
         tally.count(item)
-        if time.monotonic() >= due:
-            due = time.monotonic() + _PAUSE
+        said = tally.clock() >= due
+        if said:
+            due = tally.clock() + _PAUSE
             _say(tally.snapshot())
 
     try:
         yield counted
     finally:
-        _say(tally.snapshot())
+        if not said:
+            _say(tally.snapshot())
 
 
 def _say(now: Progress) -> None:
@@ -204,13 +217,15 @@ def _say(now: Progress) -> None:
         sys.stderr.flush()
 
 
-def _bar(now: Progress) -> Table:
+def _bar(now: Progress, width: int) -> Table:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    bar = ProgressBar(total=now.total or None, completed=now.done + now.failed, width=24, pulse=now.total is None)
-    row = Table.grid(padding=(0, 1))
-    row.add_row(bar, str(now))
+    text = now.within(width - _SHORTEST - 1)
+    long = max(_SHORTEST, min(_LONGEST, width - len(text) - 1))
+    bar = ProgressBar(total=now.total or None, completed=now.done + now.failed, width=long, pulse=now.total is None)
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_row(bar, text)
     return row
 
 

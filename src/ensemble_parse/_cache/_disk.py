@@ -123,7 +123,8 @@ class Disk:
 
     def _read(self, key: bytes) -> Entry | None:
         row = self._query("SELECT text, created FROM answers WHERE key = ?", key)
-        return None if row is None else Entry(*row)
+        # SQLite keeps what does not fit a column as it is: a time that was written by hand may be none.
+        return Entry(*row) if row is not None and isinstance(row[1], float) else None
 
     def _query(self, sql: str, *values: object, default: Any = None) -> Any:
         try:

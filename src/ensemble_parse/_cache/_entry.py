@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ensemble_parse._format import Parsed
 from ensemble_parse._models import T, Usage
+from ensemble_parse._stored import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +61,10 @@ def write(format_: ResponseFormat[T], parsed: Parsed[T], price: Price) -> str | 
     """Write an answer, or return ``None`` where what is read back would be another one."""
     entry: dict[str, Any] = {"text": parsed.text, "price": asdict(price)}
     if _reads_as(format_, entry, parsed):
-        return json.dumps(entry)
+        return json_bytes(entry).decode()
     # Its text does not say it all: a client of one's own gave none, or the class fills in something new each time.
     entry |= {"value": format_.data(parsed.value), "reasoning": parsed.reasoning, "repaired": parsed.repaired}
-    return json.dumps(entry) if _reads_as(format_, entry, parsed) else None
+    return json_bytes(entry).decode() if _reads_as(format_, entry, parsed) else None
 
 
 def read(format_: ResponseFormat[T], text: str) -> Kept[T] | None:

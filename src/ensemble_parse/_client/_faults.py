@@ -54,7 +54,10 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
         )
     if _NO_KEY.search(detail):
         names = " or ".join(dict.fromkeys(_KEY_NAME.findall(detail))) or "the vendor's key"
-        message = f"{_who(call)}: no API key: set {names} in the environment, or give Processor(..., api_key=...)"
+        message = (
+            f"{_who(call)}: no API key: set {names} in the environment, or give it: Processor(..., api_key=...), or "
+            'api_key = "${NAME}" in a configuration file'
+        )
         return ProviderError(message, processor=call.processor, status_code=401)
     if kind == "ContextWindowExceededError":
         message = f"{_who(call)}: the messages do not fit into the context window"

@@ -27,6 +27,13 @@ def is_record(origin: object) -> bool:
     )
 
 
+def is_secret(origin: object) -> bool:
+    """Whether a type hides what it holds, so that nothing but the whole of it can be compared."""
+    from pydantic import Secret, SecretBytes, SecretStr
+
+    return isinstance(origin, type) and issubclass(origin, (Secret, SecretBytes, SecretStr))
+
+
 def unwrapped(type_: Any) -> tuple[Any, tuple[Any, ...]]:
     """Take off what stands around a type: ``Annotated``, aliases, ``NewType``; return what ``Annotated`` says of it."""
     marks: tuple[Any, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ensemble_parse._consensus import _values as values
 from ensemble_parse._consensus._data import text_of
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from ensemble_parse._consensus._polls import Member, Place, Poll
     from ensemble_parse._consensus._vote import Panel
+
+_CHOSEN: Final = 1e-6
+"""What it costs to give up a choice of an arbiter's, as a share of all: less than any vote, and more than nothing."""
 
 
 class Refused(Exception):
@@ -64,6 +67,14 @@ class Outcome:
             message = f"choice {chosen!r}: there are {len(ballot.options)} answers, numbered from 0"
             raise DecisionError(message)
         return int(chosen)
+
+    def cost(self, ballot: Ballot, option: int) -> float:
+        """Say what weight is given up by an option; none by what an arbiter chose, however few say it."""
+        if ballot.place not in self.choices or ballot.place in self.repaired:
+            return lost(ballot, option)
+        if option == self.chosen(ballot):
+            return 0.0
+        return lost(ballot, option) + _CHOSEN * self.panel.total
 
     def value(self, poll: Poll) -> Any:
         """Make the value.
@@ -241,23 +252,23 @@ class Outcome:
         self.repaired.add(poll.place)
 
     def _nearest(self, poll: Parts) -> tuple[Any, float]:
-        """Find the whole candidate that loses the least support."""
+        """Find the whole candidate that gives up the least."""
         losses = [self.panel.share(self._loss(poll, voter)) for voter in poll.voters]
         at = min(range(len(losses)), key=lambda i: (losses[i], self.panel.ranks[poll.voters[i]]))
         return poll.rows[at][0], losses[at]
 
     def _loss(self, poll: Poll, voter: int) -> float:
-        """Add up the support that is lost if all is as one voter says."""
+        """Add up what is given up if all is as one voter says."""
         if isinstance(poll, Agreed):
             return 0.0
         if isinstance(poll, Ballot):
-            return lost(poll, next((i for i, each in enumerate(poll.options) if voter in each.voters), -1))
+            return self.cost(poll, next((i for i, each in enumerate(poll.options) if voter in each.voters), -1))
         if isinstance(poll, Shared):
             # Counted once, with the first of the parts that share it.
             return self._loss(poll.ballot, voter) if poll.at == 0 else 0.0
         if isinstance(poll, Fork):
             own = next(i for i, each in enumerate(poll.ballot.options) if voter in each.voters)
-            return lost(poll.ballot, own) + self._loss(poll.branches[own], voter)
+            return self.cost(poll.ballot, own) + self._loss(poll.branches[own], voter)
         if isinstance(poll, Members):
             presence = sum(self._loss(each.presence, voter) for each in poll.members if each.presence is not None)
             return presence + sum(self._loss(each.poll, voter) for each in poll.members if voter in each.voters)

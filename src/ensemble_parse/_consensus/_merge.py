@@ -200,6 +200,8 @@ def _share(
 
 def _items(node: Collected, asked: Asked) -> Poll:
     panel, voters, said, place = asked.panel, asked.voters, asked.said, asked.place
+    if all([values.same(each, said[0]) for each in said]):  # noqa: C419 - as above
+        return Agreed(node, voters, said[0])
     lists = [by_text(each) if node.kind == "set" else each for each in said]
     slots = align(node, panel, voters, lists)
     slots = [slots[at] for at in in_order(panel, slots)]

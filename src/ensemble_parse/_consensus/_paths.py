@@ -170,6 +170,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else _there_is(known)
 
 
+def one_of(given: object, known: Iterable[str]) -> str:
+    """Say which values there are to give, and which of them was meant."""
+    known = list(known)
+    close = difflib.get_close_matches(given, known, n=1) if isinstance(given, str) else []
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    return f"give one of {', '.join(map(repr, known))}{meant}"
+
+
 def _there_is(known: list[str]) -> str:
     more = ", ..." if len(known) > 12 else ""  # noqa: PLR2004
     return f"; there is {', '.join(map(repr, known[:12]))}{more}" if known else ""

@@ -137,7 +137,8 @@ class Clerk:
         for voter, each in said.items():
             if voter not in voters:
                 others.setdefault(poll.node.key(each), []).append(voter)
-        margin = self._ahead(voters, others.values(), poll.ballot.voters)
+        rivals = [(said[each[0]], each) for each in others.values()]
+        margin = self._ahead(value, voters, rivals, poll.ballot.voters)
         return self._voted(poll.ballot, value, voters, said, doubt=doubt, margin=margin)
 
     def fork(self, poll: Fork, *, doubt: How | None) -> Row:
@@ -189,7 +190,7 @@ class Clerk:
         """An undeclared field is left out: who does not have it says the same."""
         assert member.presence is not None  # noqa: S101 - it is not in
         voters = [voter for voter in poll.voters if voter not in member.voters]
-        margin = self._lead(member.presence)
+        margin = self._ahead(MISSING, voters, [(True, member.voters)], poll.voters)
         return self._voted(member.presence, MISSING, voters, _sayings(member.poll), doubt=doubt, margin=margin)
 
     def _order(self, poll: Members) -> tuple[float, bool]:
@@ -203,7 +204,7 @@ class Clerk:
             if voter not in agree:
                 others.setdefault(line, []).append(voter)
         astray = self.panel.share(2 * self.panel.weight(agree)) <= self.panel.share(self.panel.weight(lines))
-        return self._ahead(agree, others.values(), poll.voters), astray
+        return self._ahead(None, agree, others.items(), poll.voters), astray
 
     def _voted(
         self,
@@ -230,13 +231,22 @@ class Clerk:
 
     def _lead(self, ballot: Ballot) -> float:
         chosen = ballot.options[self.outcome.chosen(ballot)]
-        return self._ahead(chosen.voters, (each.voters for each in ballot.options if each is not chosen), ballot.voters)
+        others = [(each.value, each.voters) for each in ballot.options if each is not chosen]
+        return self._ahead(chosen.value, chosen.voters, others, ballot.voters)
 
-    def _ahead(self, voters: Iterable[int], others: Iterable[Iterable[int]], asked: Iterable[int]) -> float:
-        rivals = [self.panel.weight(each) for each in others]
-        # Those who have nothing there at all say one thing too.
-        missing = self.panel.total - self.panel.weight(asked)
-        return self.panel.share(self.panel.weight(voters) - max(*rivals, missing, 0.0))
+    def _ahead(
+        self, value: Any, voters: Iterable[int], others: Iterable[tuple[Any, Iterable[int]]], asked: Iterable[int]
+    ) -> float:
+        # Those who have nothing there at all say one thing, too: the same as those who leave a key out.
+        missing = 0.0 if value is MISSING else self.panel.total - self.panel.weight(asked)
+        rivals = [0.0]
+        for said, each in others:
+            weight = self.panel.weight(each)
+            if said is MISSING:
+                missing += weight
+            else:
+                rivals.append(weight)
+        return self.panel.share(self.panel.weight(voters) - max(*rivals, missing))
 
     def _row(
         self,

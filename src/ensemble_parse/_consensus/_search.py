@@ -67,16 +67,18 @@ def ballots(poll: Poll, outcome: Outcome) -> Iterator[Ballot]:  # noqa: C901 - a
 def combinations(poll: Parts, outcome: Outcome, named: set[str], bound: float) -> Iterator[dict[Place, int]]:
     """Yield other combinations of what was voted, the least support lost first, up to a loss of less than the bound.
 
-    Of equal losses those come first that change only what the validator named.
+    Of equal losses those come first that keep the most of an arbiter's choices, then those that change only what the
+    validator named.
     """
     panel = outcome.panel
     depth = len(poll.place)
     open_: list[Open] = []
     for ballot in ballots(poll, outcome):
         start = outcome.chosen(ballot)
-        stands = panel.share(lost(ballot, start))
+        stands = panel.share(outcome.cost(ballot, start))
         name = str(ballot.place[depth]) if len(ballot.place) > depth else ""
-        others = sorted((panel.share(lost(ballot, i)) - stands, i) for i in range(len(ballot.options)) if i != start)
+        options = (i for i in range(len(ballot.options)) if i != start)
+        others = sorted((panel.share(outcome.cost(ballot, i)) - stands, i) for i in options)
         if others:
             open_.append(Open(round(others[0][0], 9), bool(named) and name not in named, ballot.place, others))
     # With the cheapest first, every combination has few that come next, and none of them costs less.

@@ -14,7 +14,7 @@ from collections import abc
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ensemble_parse._consensus import _values as values
-from ensemble_parse._consensus._annotations import is_record, unwrapped
+from ensemble_parse._consensus._annotations import is_record, is_secret, unwrapped
 from ensemble_parse._consensus._node import Collected, Leaf, Node, Record, Table, Union, by_key
 from ensemble_parse._consensus._paths import EACH, PathRules, did_you_mean, path_meant, places
 from ensemble_parse._consensus._records import record_of, validated
@@ -113,7 +113,7 @@ class Compiler:
         origin, arguments = typing.get_origin(type_) or type_, typing.get_args(type_)
         if origin in (typing.Union, types.UnionType):
             return self._union(type_, arguments, path, paths, rules)
-        if origin is Literal or type_ is None or type_ is types.NoneType:
+        if origin is Literal or type_ is None or type_ is types.NoneType or is_secret(origin):
             return leaf_rules(Leaf(type=type_, kind="exact", key=values.exact), rules, path)
         if is_record(origin):
             return self._record(type_, path, paths, rules)

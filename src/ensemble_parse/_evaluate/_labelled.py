@@ -93,7 +93,8 @@ def labelled(results: Results, truths: Mapping[Any, Any], groups: Groups, *, fol
         message = f"folds={folds!r}: give 2 or more"
         raise ConfigurationError(message)
     items = _items(results)
-    told = [each for each in items if each.id in truths]
+    # Where the call could not be made, or JSON could not hold what came of it, there is nothing to compare.
+    told = [each for each in items if each.id in truths and not isinstance(each.error, ConfigurationError)]
     format_ = next((each.result.format for each in map(_told, items) if each.result), None)
     if not told or format_ is None:
         message = (
@@ -113,7 +114,7 @@ def labelled(results: Results, truths: Mapping[Any, Any], groups: Groups, *, fol
         cases=tuple(cases),
         processors=_processors(cases),
         groups=len(numbers),
-        unlabelled=len(items) - len(told),
+        unlabelled=sum(each.id not in truths for each in items),
         unanswered=len(truths) - len({each.id for each in told}),
     )
 

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ensemble_parse._show import summary
+from ensemble_parse._show import harmless, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ def opening(console: Console, processors: Sequence[Processor], *, models: Sequen
         "answers with an object of the same type. Each field is then voted upon."
     )
     for number, processor in enumerate(processors, 1):
-        console.print(Text(f"  #{number} {processor.name}"))
+        console.print(_text(f"  #{number} {processor.name}"))
     if terms:
-        console.print(Text(f"Terms of Gemma, which --gemma accepts: {terms}", style="yellow"))
+        console.print(_text(f"Terms of Gemma, which --gemma accepts: {terms}", style="yellow"))
 
 
 def ready(console: Console, seconds: float, *, local: bool) -> None:
@@ -50,7 +50,7 @@ def document(
     processors: Sequence[Processor],
 ) -> None:
     """Show one document, what each processor said of it, and what was decided."""
-    console.print(Panel(Text(text), title=task, title_align="left"))
+    console.print(Panel(_text(text), title=task, title_align="left"))
     # Without lines between the columns, dates and names stay whole on a terminal of 80 characters.
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in (
@@ -66,18 +66,18 @@ def document(
         others = {each.name: each.value for each in verdict.dissenters}
         said = [_said(others.get(each.name, verdict.value), value) for each in result.candidates]
         right = verdict.value == value
-        decided = Text(str(verdict.value), style="bold green" if right else "bold red")
+        decided = _text(verdict.value, style="bold green" if right else "bold red")
         table.add_row(path, str(value), *said, decided, f"{verdict.agreement:.0%}")
     console.print(table)
     for error in result.errors:
-        console.print(Text(f"no answer: {error}", style="yellow"))
-    console.print(Text(f"{summary(result)}\n", style="dim"))
+        console.print(_text(f"no answer: {error}", style="yellow"))
+    console.print(_text(f"{summary(result)}\n", style="dim"))
 
 
 def failure(console: Console, task: str, text: str, error: Exception) -> None:
     """Show a document that no processor could answer."""
-    console.print(Panel(Text(text), title=task, title_align="left"))
-    console.print(Text(f"{error}\n", style="red"))
+    console.print(Panel(_text(text), title=task, title_align="left"))
+    console.print(_text(f"{error}\n", style="red"))
 
 
 def closing(console: Console, score: Score, *, local: bool) -> None:
@@ -87,7 +87,7 @@ def closing(console: Console, score: Score, *, local: bool) -> None:
     for head in ("who", "right", ""):
         table.add_column(head)
     for name, hits in score.alone.items():
-        table.add_row(name, str(hits), f"{hits / score.fields:.0%}")
+        table.add_row(_text(name), str(hits), f"{hits / score.fields:.0%}")
     table.add_row("mean of them", f"{sum(score.alone.values()) / len(alone):.1f}", f"{sum(alone) / len(alone):.0%}")
     table.add_row("ensemble", str(score.together), f"{score.together / score.fields:.0%}", style="bold")
     console.print(table)
@@ -112,7 +112,11 @@ def closing(console: Console, score: Score, *, local: bool) -> None:
 
 
 def _said(value: object, truth: object) -> Text:
-    return Text(str(value), style="" if value == truth else "red")
+    return _text(value, style="" if value == truth else "red")
+
+
+def _text(value: object, style: str = "") -> Text:
+    return Text(harmless(str(value)), style=style)
 
 
 def _number(candidate: Candidate[Any], processors: Sequence[Processor]) -> int:
