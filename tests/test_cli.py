@@ -310,7 +310,20 @@ def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
     """Interrupted, it says how to go on; the same command then asks for nothing again that was done."""
     texts = documents(20)
     server.on("a", ByRequest(lambda each: Answer(numbered) if said(each) in texts[:7] else Hang()))
-    command = ["batch", "in.jsonl", "out.jsonl", *ASK, "--concurrency", "2"]
+    # However slow the machine is, no request is given up.
+    model = '{ model = "openai/a", retry = { timeout = 1000 } }'
+    Path("patient.toml").write_text(f"[ensembles.patient]\nprocessors = [{model}]\n", encoding="utf-8")
+    command = [
+        "batch",
+        "in.jsonl",
+        "out.jsonl",
+        "--schema",
+        "bill.json",
+        "--config",
+        "patient.toml",
+        "--concurrency",
+        "2",
+    ]
     with subprocess.Popen([*PROGRAM, *command], stderr=subprocess.PIPE, text=True) as process:
         limit = time.monotonic() + TOO_LONG
         while (server.count(), lines_in("out.jsonl")) != (9, 7) and time.monotonic() < limit:

@@ -593,7 +593,10 @@ class MyVote(Vote):
         (Ensemble(["a/b"], Mine()), "ensembles.e.decision_maker: a Mine cannot be written"),
         (Ensemble(["a/b"], MyVote()), "ensembles.e.decision_maker: a MyVote cannot be written"),
         (Ensemble(["a/b"], Vote(arbiter=Mine())), "decision_maker.vote.arbiter: a Mine cannot be written"),
-        (Ensemble(["a/b"], Vote(rules={"x": Rule(max)})), "decision_maker.vote.rules.x: a Rule cannot be written"),
+        (
+            Ensemble(["a/b"], Vote(rules={"x": Rule(lambda said, _: said[0])})),
+            "decision_maker.vote.rules.x: a Rule cannot be written",
+        ),
         (Ensemble(["a/b"], client=FunctionClient(max)), "ensembles.e.client: a FunctionClient cannot be written"),
         (Ensemble([Processor("a/b", retry=RetryPolicy(wait=wait_fixed(2)))]), "[0].retry.wait: a wait_fixed cannot"),
         (Ensemble([Processor("a/b", retry=AsyncRetrying())]), "processors[0].retry: a Tenacity cannot be written"),

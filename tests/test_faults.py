@@ -214,6 +214,7 @@ def test_retry_after_never_passes_the_deadline(server: Loopback, limit: dict[str
         with pytest.raises(AllProcessorsFailed) as failed:
             await ensemble.parse("What does it cost?", Invoice)
         assert failed.value.exceptions[0].retry_after == 100  # type: ignore[union-attr]
+        assert "wait 100 s, which is more than RetryPolicy(longest_wait=60)" in str(failed.value.exceptions[0])
         return asyncio.get_running_loop().time()
 
     server.on("alpha", Status(429, retry_after=100))

@@ -166,6 +166,12 @@ def test_settings_are_checked_at_once(settings: dict[str, Any], told: str) -> No
             method(**given)
 
 
+def test_concurrency_is_no_setting_of_an_ensemble() -> None:
+    """It would go to vendors as a parameter of theirs; the message says where it belongs."""
+    with pytest.raises(ConfigurationError, match="'concurrency' is no model parameter here; give it to map"):
+        Ensemble(["m/0"], concurrency=5)
+
+
 async def test_what_no_item_could_do_is_raised() -> None:
     """An ensemble that cannot ask at all is one error, and not one for each input."""
     with pytest.raises(ConfigurationError, match="has no model"):

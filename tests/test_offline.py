@@ -22,9 +22,10 @@ def watch(event, args):
         if str(host) not in {"127.0.0.1", "localhost", "::1", "None"}:
             asked.append(str(host))
 sys.addaudithook(watch)
-from ensemble_parse import Ensemble
+from ensemble_parse import Ensemble, RetryPolicy, Processor, Vote
 models = ["openai/a", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "ollama_chat/qwen3", "hosted_vllm/b"]
-ensemble = Ensemble(models)
+patient = RetryPolicy(timeout=200)
+ensemble = Ensemble([Processor(model, retry=patient) for model in models], Vote(stop="all"))
 assert "litellm" not in sys.modules
 result = ensemble.run_sync("Go", int)
 import litellm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from statistics import fmean, median
 from typing import Annotated, Any
 
 import pytest
@@ -272,10 +273,15 @@ def test_ignored_fields_do_not_tell_items_apart() -> None:
         (Order, {"lines[].sku": Text(similar=0.9), "lines": Items("sku")}, r"lines\[\]\.sku: .*compared exactly"),
         (list, {"": Items("sku")}, "give response_format"),
         (Order, {"lines": Median()}, r"lines: Median\(\) does not fit a list"),
-        (Order, {"lines[].sku": Tolerance(rel=0.1)}, "does not fit text values; it is for number values"),
+        (Order, {"lines[].sku": Tolerance(rel=0.1)}, "does not fit text; it is for numbers"),
+        (Order, {"lines[]": Exact()}, "does not fit a model; it is for text, numbers or single values such as dates"),
         (Order, {"lines": Items(key="skew")}, "no field 'skew'; did you mean 'sku'"),
         (Order, {"lines[].tags": Items(key="x")}, "an item has no fields"),
-        (Order, {"total": Together("amount", "curency")}, "no field 'curency'; did you mean 'currency'"),
+        (
+            Order,
+            {"total": Together("amount", "curency")},
+            r"Together\('amount', 'curency'\): no field 'curency'; did you mean 'currency'",
+        ),
         (Order, {"lines[].price": [Median(), Mean()]}, "exclude each other"),
         (Order, {"lines[": Exact()}, "give a path such as"),
         (Order, {"lines": "median"}, "'median' is no rule"),
@@ -317,6 +323,29 @@ def test_rules_check_themselves(make: Any) -> None:
     """A rule that makes no sense cannot be made."""
     with pytest.raises(ConfigurationError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("function", "written"),
+    [
+        (max, r"Rule\(max\): .* such as Rule\(lambda values, weights: max\(values\)\)"),
+        (median, r"such as Rule\(lambda values, weights: median\(values\)\)"),
+        (lambda values: values[0], r"such as Rule\(lambda values, weights: max\(values\)\)"),
+        (3, r"Rule\(3\): give a function of the values and their weights"),
+    ],
+)
+def test_a_function_that_does_not_take_values_and_weights(function: Any, written: str) -> None:
+    """What cannot be called with the two is refused where it is written, with what to write instead."""
+    with pytest.raises(ConfigurationError, match=written):
+        Rule(function)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda *said: said[0][0], fmean, lambda values, weights, most=0: values[most] + 0 * weights[most]]
+)
+def test_a_function_that_takes_values_and_weights(function: Any) -> None:
+    """However it is written, what can be called with the two is taken."""
+    assert consensus([9.0, 9.5], rules={"": Rule(function)}).output in {9.0, 9.25}
 
 
 def test_alike_texts_may_be_optional() -> None:

@@ -338,20 +338,29 @@ class Measure(BaseModel):
 
 
 @pytest.mark.parametrize(
-    ("type_", "first", "most", "heard"),
+    ("type_", "told", "heard"),
     [
-        (Annotated[str, Text(similar=0.7)], "blue", "colour", 5),
-        (Annotated[float, Tolerance(rel=0.01)], 101.5, 100.0, 5),
-        (Annotated[float, Tolerance(rel=0.01)], 105.0, 100.0, 4),
-        (Annotated[Decimal, Tolerance(rel=0.01)], "1e999999", "1.5", 4),
-        (Any, 10**400, 1.5, 4),
-        (Annotated[Measure, Whole()], {"a": 1, "b": "y"}, {"a": 1, "b": "x"}, 4),
-        (Annotated[Measure, Whole()], {"a": 1.015, "b": "x"}, {"a": 1, "b": "x"}, 5),
+        # Three of five say the very same.
+        (Annotated[str, Text(similar=0.7)], ["blue", *["colour"] * 4], 4),
+        (Annotated[float, Tolerance(rel=0.01)], [101.5, *[100.0] * 4], 4),
+        (Annotated[float, Tolerance(rel=0.01)], [105.0, *[100.0] * 4], 4),
+        (Annotated[Decimal, Tolerance(rel=0.01)], ["1e999999", *["1.5"] * 4], 4),
+        (Any, [10**400, *[1.5] * 4], 4),
+        (Annotated[Measure, Whole()], [{"a": 1, "b": "y"}, *[{"a": 1, "b": "x"}] * 4], 4),
+        (Annotated[Measure, Whole()], [{"a": 1.015, "b": "x"}, *[{"a": 1, "b": "x"}] * 4], 4),
+        # Three say about the same, and another value may yet be near more of them.
+        (Annotated[float, Tolerance(rel=0.01)], [100.0, 100.5, 100.0, 300.0, 100.0], 5),
+        (Annotated[str, Text(similar=0.7)], ["colour", "colours", "colour", "blue", "colour"], 5),
+        (
+            Annotated[Measure, Whole()],
+            [{"a": 1, "b": "x"}, {"a": 1.005, "b": "x"}, {"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 1, "b": "x"}],
+            5,
+        ),
     ],
 )
-def test_what_could_still_be_joined_is_not_settled(type_: Any, first: Any, most: Any, heard: int) -> None:
-    """Three of five say the same against one: that is settled, unless the fifth could lie between and join them."""
-    script = Script(*(Says(each, after=at) for at, each in enumerate([first, most, most, most, most])))
+def test_what_could_still_be_joined_is_not_settled(type_: Any, told: list[Any], heard: int) -> None:
+    """What most say themselves is settled, whatever is near it; what is only near may still be joined otherwise."""
+    script = Script(*(Says(each, after=at) for at, each in enumerate(told)))
     result, _ = script.run(type_, pace="parallel")
     assert len(result.candidates) == heard
 
@@ -398,6 +407,38 @@ def test_events_tell_what_happens() -> None:
     assert events[3].error is not None
     assert [event.candidate.output for event in events if event.candidate] == [2, 2]
     assert [event.seconds for event in events] == sorted(event.seconds for event in events)
+
+
+@pytest.mark.parametrize(
+    "decider", [Vote(arbiter=Judge("j/1", fallback="j/2")), Judge("j/1", "select", fallback="j/2")]
+)
+def test_events_of_a_judge(decider: Any) -> None:
+    """Who watches sees that a judge is asked, that it failed, and that another one is asked instead."""
+
+    def say(call: Any) -> Any:
+        if call.model == "j/1":
+            raise TimeoutError
+        if call.model == "j/2":
+            return {"reasoning": "it is", "answer": {"q1": "A"} if isinstance(decider, Vote) else "A"}
+        return int(call.model[-1])
+
+    async def main() -> list[Event]:
+        ensemble = Ensemble(["m/1", "m/2"], decider, client=FunctionClient(say))
+        return [event async for event in ensemble.stream("Go", int)]
+
+    events = [(event.kind, event.processor) for event in run_virtual(main())]
+    assert events[-4:] == [("asked", "judge j/1"), ("failed", "judge j/1"), ("asked", "judge j/2"), ("decided", None)]
+
+
+def test_the_summary_tells_what_was_cancelled() -> None:
+    """The line under the table says how many of the requests were cut off because they made no difference."""
+
+    async def say(call: Any) -> int:
+        await asyncio.sleep({"m/1": 1, "m/2": 1, "m/3": 9}[call.model])
+        return 2
+
+    result = run_virtual(Ensemble(["m/1", "m/2", "m/3"], client=FunctionClient(say)).run("Go", int))
+    assert "3 requests (1 cancelled)" in result._repr_html_()
 
 
 def test_events_of_a_failure() -> None:

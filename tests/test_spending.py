@@ -131,8 +131,27 @@ async def test_prices_that_are_not_known(server: Loopback) -> None:
     with pytest.raises(BudgetExceeded, match="its price is unknown"):
         await ensemble.run("Go", Number, budget=Budget(usd=5))
     budget = Budget(usd=5, unknown_price="allow")
-    await ensemble.run("Go", Number, budget=budget)
+    result = await ensemble.run("Go", Number, budget=budget)
+    assert "out, price unknown, " in result._repr_html_()
     assert (server.count(), budget.spent.usd, budget.spent.unpriced) == (1, 0.0, 1)
+
+
+async def test_what_has_no_price_needs_no_length(server: Loopback) -> None:
+    """Where dollars alone are limited, an unknown price fails one processor, or is nothing, however long it writes."""
+    server.default(Answer({"a": 1}))
+    ensemble = Ensemble([priced("alpha"), Processor("openai/nobody-knows")], Vote(stop="all"))
+    result = await ensemble.run("Go", Number, budget=Budget(usd=5))
+    assert [type(error) for error in result.errors] == [BudgetExceeded]
+    result = await ensemble.run("Go", Number, budget=Budget(usd=5, unknown_price="allow"))
+    assert (len(result.candidates), server.count("nobody-knows")) == (2, 1)
+
+
+async def test_a_price_of_ones_own_needs_a_length(server: Loopback) -> None:
+    """A price that the caller gives is set aside as any other, so how long the answer may be must be known."""
+    own = Processor("openai/nobody-knows", input_cost_per_token=1e-6, output_cost_per_token=1e-6)
+    with pytest.raises(ConfigurationError, match="give max_tokens"):
+        await Ensemble([own]).run("Go", Number, budget=Budget(usd=5))
+    assert server.count() == 0
 
 
 async def test_what_is_cut_off_is_counted(server: Loopback) -> None:

@@ -21,6 +21,7 @@ from ensemble_parse import (
     Refused,
     Reply,
     RetryPolicy,
+    Vote,
 )
 from ensemble_parse.testing import FunctionClient, ScriptedClient, no_model_requests
 from tests.virtual import run_virtual
@@ -131,6 +132,22 @@ async def test_a_client_of_ones_own_that_gives_nothing() -> None:
     with pytest.raises(AllProcessorsFailed, match="holds no answer and no error"):
         await Ensemble(["any/model"], client=client).run("Go", int)
     assert client.asked == 1
+
+
+def test_samples_stand_in_order() -> None:
+    """Samples that a vendor is asked for one by one are in their own order, not in that of their arrival."""
+
+    class OneByOne(Client):
+        async def ask(self, call: ModelCall[Any]) -> Reply[Any]:
+            await asyncio.sleep(5 - call.sample)
+            return Reply(answers=[call.format.parse(str(call.sample))])
+
+    async def main() -> list[tuple[str, int]]:
+        ensemble = Ensemble([Processor("any/model", n=3)], Vote(stop="all"), client=OneByOne())
+        result = await ensemble.run("Go", int)
+        return [(each.name, each.output) for each in result.candidates]
+
+    assert run_virtual(main()) == [("any/model#1", 0), ("any/model#2", 1), ("any/model#3", 2)]
 
 
 def test_a_slow_function_is_cut_off() -> None:

@@ -231,6 +231,7 @@ async def test_what_a_single_further_answer_could_turn(said: list[Any], type_: A
     ("make", "message"),
     [
         (lambda: Vote(arbiter="openai/j"), r"give Judge\('openai/j'\)"),  # type: ignore[arg-type]
+        (lambda: Vote(arbiter=Processor("openai/j")), r"give Judge\(Processor\('openai/j'\)\)"),  # type: ignore[arg-type]
         (lambda: Vote(arbiter=Judge), "give a Judge, or an object with an arbitrate method"),  # type: ignore[arg-type]
         (lambda: Vote(arbiter=Medoid()), "an arbitrate method"),  # type: ignore[arg-type]
         (lambda: Vote(rules=[Tolerance(abs=1)]), "give a mapping"),  # type: ignore[arg-type]

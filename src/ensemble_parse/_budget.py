@@ -230,7 +230,8 @@ class Budget:
         if worst.unpriced and self.usd is not None and self.unknown_price == "refuse":
             return (
                 f"its price is unknown, so that it cannot be kept within Budget(usd={self.usd}); "
-                "limit tokens or calls instead, or give unknown_price='allow' to count it as 0"
+                "give the processor input_cost_per_token= and output_cost_per_token=, limit tokens or calls instead, "
+                "or count it as 0 with unknown_price='allow'"
             )
         after = self._spent + self._reserved + worst
         for name, limit in self._limits.items():

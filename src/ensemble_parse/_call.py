@@ -176,7 +176,7 @@ def _settled(
         if inspect.iscoroutine(enough):
             enough.close()
         who = f"{type(panel.maker).__name__}.settled"
-        message = f"{who} returned a {type(enough).__name__}: it is a plain function, not async, and says True or False"
+        message = f"{who} returned {type(enough).__name__}: it is a plain function, not async, and says True or False"
         raise ConfigurationError(message)
     return enough
 

@@ -11,6 +11,7 @@ from ensemble_parse._consensus._paths import PathRules, one_of
 from ensemble_parse._consensus._values import same
 from ensemble_parse._errors import ConfigurationError, DecisionError
 from ensemble_parse._models import Candidate, Decision, Pace, Request, T
+from ensemble_parse._processor import Processor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ensemble_parse._consensus import Contest, Place
     from ensemble_parse._learned import Learned
     from ensemble_parse._models import Attempt, How, Reason
-    from ensemble_parse._processor import Processor
     from ensemble_parse._rules import FieldRule
 
 Stop: TypeAlias = Literal["unbeatable", "two", "all"]
@@ -172,8 +172,9 @@ class Vote:
 
     def __post_init__(self) -> None:
         """Check the settings, before any model is paid."""
-        if isinstance(self.arbiter, str):
-            message = f"Vote(arbiter={self.arbiter!r}): a model arbitrates as a judge; give Judge({self.arbiter!r})"
+        if isinstance(self.arbiter, str | Processor):
+            model = repr(self.arbiter) if isinstance(self.arbiter, str) else f"Processor({self.arbiter.model!r})"
+            message = f"Vote(arbiter={model}): a model arbitrates as a judge; give Judge({model})"
             raise ConfigurationError(message)
         if self.arbiter is not None and (isinstance(self.arbiter, type) or not isinstance(self.arbiter, Arbiter)):
             message = f"Vote(arbiter={self.arbiter!r}): give a Judge, or an object with an arbitrate method"
@@ -277,7 +278,7 @@ async def decided(maker: DecisionMaker, candidates: Sequence[Candidate[T]], case
     decision: Any = await made_up if inspect.isawaitable(made_up) else made_up  # a plain function will do
     who = f"{type(maker).__name__}.decide"
     if not isinstance(decision, Decision):
-        message = f"{who} returned a {type(decision).__name__}; return a Decision(output=..., method=...)"
+        message = f"{who} returned {type(decision).__name__}; return a Decision(output=..., method=...)"
         raise DecisionError(message, candidates=tuple(candidates))
     made = cast("Decision[T]", decision)
     output = made.output

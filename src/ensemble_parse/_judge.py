@@ -15,7 +15,7 @@ from ensemble_parse._consensus._values import same
 from ensemble_parse._decision import Arbitration
 from ensemble_parse._errors import ConfigurationError, ProcessorError
 from ensemble_parse._format import response_format
-from ensemble_parse._models import TRANSPORT, Candidate, Decision, Reason, Request, T
+from ensemble_parse._models import TRANSPORT, Candidate, Decision, Event, Reason, Request, T
 from ensemble_parse._processor import Processor, renamed
 from ensemble_parse._seats import run, seats
 
@@ -55,7 +55,7 @@ class Judge:
     Attributes:
         model: the judge as a processor: a LiteLLM model string, or a ``Processor`` with settings.
         mode: ``"select"`` returns a candidate as it is; ``"synthesize"`` writes an answer, which must validate;
-            ``"auto"`` may do either.
+            ``"auto"`` may do either. The arbiter of a ``Vote`` chooses among values, whatever this says.
         prompt: how to judge; the task and the candidates follow it.
         fallback: judges to ask if this one fails.
         shuffle_seed: fixes the order in which candidates are shown; by default it follows from what is judged, so that
@@ -222,10 +222,12 @@ class Judge:
             budgets=case.request.budgets,
             tell=case.request.tell,
         )
+        case.request.tell(Event(kind="asked", processor=self.model.name))
         call = self.model.call(request, case.ledger)
         (seat,) = seats([self.model], [await case.client.fit(call)])
         answered = await run(self.model, request, case.client, case.ledger, seat)
         if not answered.candidates:
+            case.request.tell(Event(kind="failed", processor=self.model.name, error=answered.errors[0]))
             raise answered.errors[0]
         return answered.candidates[0]
 

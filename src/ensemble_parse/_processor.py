@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TAKEN = frozenset(
     {
         *("messages", "n", "response_format", "response_model", "stream", "num_retries", "max_retries", "timeout"),
-        *("judge", "retries", "attempts", "reasks"),
+        *("judge", "retries", "attempts", "reasks", "concurrency"),
         # Settings of this library in the wrong place: a vendor would refuse them, or ignore them.
         *("deadline", "decision_maker", "min_candidates", "processors", "shuffle_examples", "strict"),
         *("max_concurrency", "mode", "rate_limit", "rest", "retry", "weight", "examples", "pass_reasoning"),
@@ -57,6 +57,7 @@ _HINTS = {
         "give it to Ensemble",
     ),
     "budget": "give it to Ensemble, or to run() or parse()",
+    "concurrency": "give it to map() or batch(), or max_concurrency= to a Processor",
     "rules": "use Ensemble(decision_maker=Vote(rules=...)), or Annotated in the type",
     "cache": "use Ensemble(client=Cache(...))",
     "weights": "use Processor(weight=...)",

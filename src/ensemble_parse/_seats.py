@@ -199,7 +199,7 @@ async def _asked(
             ledger.extend(mine)
     for error in errors:
         error.attempts = tuple(mine)
-    return Answered(candidates=tuple(candidates), errors=tuple(errors))
+    return Answered(candidates=tuple(sorted(candidates, key=lambda each: each.sample)), errors=tuple(errors))
 
 
 def as_candidate(seat: Seat, sample: int, answer: Parsed[T], seconds: float) -> Candidate[T]:

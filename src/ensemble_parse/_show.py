@@ -25,9 +25,12 @@ _OWN: Final = 4
 def summary(result: Result[Any]) -> str:
     """One line on how the decision came about and what it cost."""
     usage, cost = result.usage, result.cost
-    dollars = "free" if cost.total == 0 else f"${cost.known:.6f}" if cost.total else f"at least ${cost.known:.6f}"
+    least = f"at least ${cost.known:.6f}" if cost.known else "price unknown"
+    dollars = "free" if cost.total == 0 else f"${cost.total:.6f}" if cost.total else least
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
     requests = "1 request" if usage.requests == 1 else f"{usage.requests} requests"
+    cancelled = sum(attempt.error == "Cancelled" for attempt in result.attempts)
+    requests += f" ({cancelled} cancelled)" if cancelled else ""
     return f"{_method(result.decision)}; {requests}, {tokens}, {dollars}, {result.seconds:.2f} s"
 
 

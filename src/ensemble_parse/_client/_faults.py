@@ -26,7 +26,10 @@ _MOST_READ: Final = 1000
 _ECHOED: Final = re.compile(r"Received(?: Messages)?\s?[:=].*", re.DOTALL)
 _ECHO: Final = 20  # characters in a row of a prompt that count as quoting it
 _KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer\s+\S)[\w\-*.]{6,}")
-_NO_KEY: Final = re.compile(r"missing [\w ]*(?:api.?key|credentials)|no key is set", re.IGNORECASE)
+# The last one is what older OpenAI clients say, the floor's among them.
+_NO_KEY: Final = re.compile(
+    r"missing [\w ]*(?:api.?key|credentials)|no key is set|api_key client option must be set", re.IGNORECASE
+)
 _KEY_NAME: Final = re.compile(r"\b[A-Z]+(?:_[A-Z]+)*_KEY\b")
 _BAD_REQUEST: Final = 400
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
@@ -34,7 +37,7 @@ _ADVICE: Final = {
     401: "check the API key of this vendor",
     403: "the key has no access to this model",
     404: "check the model's name and api_base",
-    429: "the vendor limits the rate: lower max_concurrency, or raise attempts",
+    429: "the vendor limits the rate: give its processors one RateLimit, or raise attempts",
 }
 
 
@@ -68,11 +71,15 @@ def from_litellm(error: Exception, call: ModelCall[Any]) -> ProcessorError:
     unreached = _unreached(error)
     what = "could not be reached" if unreached else f"HTTP {status} ({kind})"
     advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
+    pause = _retry_after(error)
+    if pause is not None and pause > call.policy.longest_wait:
+        most = f"{call.policy.longest_wait:g}"
+        advice = f"; the vendor asks to wait {pause:.0f} s, which is more than RetryPolicy(longest_wait={most})"
     return ProviderError(
         f"{_who(call)}: {what}{advice}. Vendor: {detail}",
         processor=call.processor,
         status_code=status if isinstance(status, int) and not unreached else None,
-        retry_after=_retry_after(error),
+        retry_after=pause,
         retryable=status in _RETRYABLE,
     )
 

@@ -8,7 +8,7 @@ from ensemble_parse._client._batch import PROVIDER, LiteLLMBatches
 from ensemble_parse._client._dialogue import Dialogue
 from ensemble_parse._client._libraries import libraries, loaded
 from ensemble_parse._client._modes import plan, provider_of
-from ensemble_parse._client._prices import is_free, longest, price
+from ensemble_parse._client._prices import longest, price
 from ensemble_parse._client._protocol import Client
 from ensemble_parse._errors import ConfigurationError
 
@@ -31,7 +31,8 @@ class LiteLLMClient(Client):
         """Say how a call would go out, without sending anything."""
         litellm = (await loaded()).litellm
         fit = plan(litellm, call).fit
-        limited = any(each.tokens or (each.usd and not is_free(call)) for each in call.budgets)
+        # Where the price is unknown, the length is no matter: it is refused, or counted as 0, whatever it writes.
+        limited = any(each.tokens or (each.usd and price(litellm, call, 1, 1)) for each in call.budgets)
         if limited and longest(litellm, call, call.params) is None:
             message = (
                 f"{call.processor}: how long an answer of {call.model!r} may be is not known, so that no budget can "

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from ensemble_parse._consensus._node import Leaf
     from ensemble_parse._rules import Kind, RuleKind
 
-_SAID = {"list": "a list", "set": "a set", "dict": "a dict", "record": "a model", "any": "any value"}
+_SAID = {
+    "text": "text",
+    "number": "numbers",
+    "exact": "single values such as dates, booleans and enums",
+    "list": "a list",
+    "set": "a set",
+    "dict": "a dict",
+    "record": "a model",
+    "any": "any value",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,8 @@ class Own(Rule):
         except PydanticUserError:
             return value  # of a class that pydantic knows nothing about
         except ValidationError as error:
-            message = f"{where}: its Rule returned a {type(value).__name__} that is not valid there"
+            what = type(value).__name__
+            message = f"{where}: its Rule returned {what}, which is not valid there: return a value of the field's type"
             raise DecisionError(message) from error
 
 
@@ -92,10 +102,9 @@ def check(rules: dict[RuleKind, FieldRule], kind: Kind, path: str) -> dict[RuleK
     """
     for rule in rules.values():
         if kind not in rule.fits:
-            fits = ", ".join(_SAID.get(each, f"{each} values") for each in rule.fits if each != "any")
-            message = (
-                f"{path or 'the answer'}: {rule!r} does not fit {_SAID.get(kind, f'{kind} values')}; it is for {fits}"
-            )
+            *most, last = (_SAID[each] for each in rule.fits if each != "any")
+            fits = f"{', '.join(most)} or {last}" if most else last
+            message = f"{path or 'the answer'}: {rule!r} does not fit {_SAID[kind]}; it is for {fits}"
             raise ConfigurationError(message)
     return rules
 

@@ -137,7 +137,8 @@ class Reason:
     """One thing that makes a result ``degraded``.
 
     Attributes:
-        kind: what happened.
+        kind: ``"processor failed"``, ``"judge failed"``, ``"undecided"``, ``"repaired"``, ``"price unknown"``,
+            ``"deadline"`` or ``"dropped parameter"``.
         detail: to whom, and why.
         processor: the processor or judge that it is about, or ``None``.
     """

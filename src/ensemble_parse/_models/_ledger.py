@@ -53,7 +53,7 @@ class Attempt:
         seconds: from sending to the last byte, or to giving up.
         usage: tokens that the vendor reported; zero where it reported none.
         cost: US dollars; ``None`` where the price is unknown, also for a request that was cut off.
-        error: the class name of what went wrong, or ``None``.
+        error: the class name of what went wrong, ``"Cancelled"`` where the request was cut off, or ``None``.
         status_code: the HTTP status of an error, or ``None``.
         answered_by: the model that the vendor says answered, or ``None``.
         dropped: parameters that this vendor did not take.

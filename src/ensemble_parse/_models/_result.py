@@ -29,10 +29,10 @@ class Event:
 
     ``kind`` is one of
 
-    * ``asked``: a processor is asked;
+    * ``asked``: a processor or judge is asked; of a judge that answers, the next event is ``decided``;
     * ``retried``: it is asked again, because of ``error``;
     * ``answered``: it gave ``candidate``;
-    * ``failed``: it gave none, because of ``error``;
+    * ``failed``: it gave none, because of ``error``, and may not have been asked at all, as while it rests;
     * ``settled``: what those who have not answered may say makes no difference any more;
     * ``cancelled``: a processor that had not answered was cut off;
     * ``decided``: ``result`` is there; the last event.

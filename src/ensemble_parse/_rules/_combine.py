@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,7 +88,7 @@ class Whole(FieldRule):
     kind = "combine"
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Together(FieldRule):
     """Fields of one model that are voted upon as one: an amount and its currency.
 
@@ -120,9 +121,13 @@ class Together(FieldRule):
     def __init__(self, *fields: str) -> None:
         """Check and keep the names."""
         if len(set(fields)) < 2 or not all(isinstance(each, str) for each in fields):  # noqa: PLR2004
-            message = f"Together{fields!r}: name two fields or more"
+            message = f"Together({', '.join(map(repr, fields))}): name two fields or more"
             raise ConfigurationError(message)
         object.__setattr__(self, "fields", fields)
+
+    def __repr__(self) -> str:
+        """Show it as it is written."""
+        return f"Together({', '.join(map(repr, self.fields))})"
 
     def __call__(self, cls: C) -> C:
         """Put the rule on a class."""
@@ -141,7 +146,7 @@ class Rule(FieldRule):
         function: takes the values, the most trusted first, and their weights in the same order, and returns the value.
 
     Raises:
-        ConfigurationError: it cannot be called.
+        ConfigurationError: it cannot be called with these two, as ``max`` cannot.
 
     Examples:
         >>> from ensemble_parse import consensus
@@ -155,9 +160,24 @@ class Rule(FieldRule):
 
     def __post_init__(self) -> None:
         """Check the function."""
-        if not callable(self.function):
-            message = f"Rule({self.function!r}): give a function of the values and their weights"
+        if not _takes_two(self.function):
+            name = getattr(self.function, "__name__", repr(self.function))
+            called = name if name.isidentifier() else "max"
+            message = (
+                f"Rule({name}): give a function of the values and their weights, "
+                f"such as Rule(lambda values, weights: {called}(values))"
+            )
             raise ConfigurationError(message)
+
+
+def _takes_two(function: object) -> bool:
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind((), ())
+    except (TypeError, ValueError):  # ValueError: built in, such as max, which would compare the two
+        return False
+    return True
 
 
 ON_CLASS = "__ensemble_parse_rules__"
