@@ -330,7 +330,7 @@ def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=TOO_LONG)
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert "7 of 20 done" in told
     assert "Interrupted. The journal is out.jsonl.journal" in told
     assert "Traceback" not in told
