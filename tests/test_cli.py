@@ -330,7 +330,7 @@ def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=TOO_LONG)
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert "7 of 20 done" in told
     assert "Interrupted. The journal is out.jsonl.journal" in told
     assert "Traceback" not in told
@@ -342,6 +342,17 @@ def test_batch_goes_on_after_ctrl_c(server: Loopback) -> None:
     assert [line["output"]["vendor"] for line in written()] == texts
     times = Counter(said(each) for each in server.requests)
     assert [times[text] for text in texts] == [1] * 7 + [2] * 2 + [1] * 11
+
+
+def test_what_litellm_leaves_behind_is_not_told(server: Loopback) -> None:
+    """A coroutine of LiteLLM's that Ctrl-C left without an ``await`` is nothing that a user can mend."""
+    left = "async def {}(): pass\n{}()\n"
+    Path("left.py").write_text(f"{left.format(*['acompletion'] * 2)}{left.format(*['mine'] * 2)}Text = str\n")
+    server.default(Answer("x"))
+    ran = run("parse", "Hello", "-s", "left:Text", "-m", "openai/a")
+    assert ran.returncode == 0
+    assert "coroutine 'mine' was never awaited" in ran.stderr
+    assert "acompletion" not in ran.stderr
 
 
 def test_batch_writes_to_a_file(server: Loopback, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -249,6 +250,8 @@ def test_what_is_no_learned_weights(data: Any) -> None:
         Learned(weights={"x": 0.0}, scores={"x": 1.0})
     with pytest.raises(ConfigurationError, match="a score for each"):
         Learned(weights={"x": 1.0}, scores={})
+    with pytest.raises(ConfigurationError, match="no finite number"):
+        Learned(weights={"x": 1.0}, scores={"x": float("nan")})
 
 
 def test_unknown_processors_are_refused_before_anybody_is_asked() -> None:
@@ -400,6 +403,26 @@ def test_a_report_is_shown() -> None:
     assert "&lt;b&gt;x" in html
     assert "calibration error" in html
     json.dumps(report.to_dict())
+
+
+def test_a_report_fits_a_terminal() -> None:
+    """In 80 columns the names of models take at most two lines, and no interval is cut up."""
+    from rich.console import Console
+
+    names = ["anthropic/claude-haiku-4-5", "openai/gpt-5-mini", "gemini/gemini-2.5-flash"]
+    results, truths = answers(120, dict(zip(names, (0.9, 0.5, 0.4), strict=True)))
+    report = evaluate(results, truths)
+    console = Console(width=80, file=io.StringIO())
+    console.print(report)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    (at,) = [at for at, line in enumerate(lines) if "whole answers" in line]
+    end = next(at for at, line in enumerate(lines) if line.startswith("└"))
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines[at + 2 : end]]
+    assert all(len(row) == 5 for row in cells)
+    shares = [f"[{100 * each.whole.low:.1f}, {100 * each.whole.high:.1f}]" for each in report.scores]
+    assert [row[2] for row in cells[1::2]] == shares
+    assert [upper[0] + lower[0] for upper, lower in zip(cells[::2], cells[1::2], strict=True)][:3] == names
 
 
 @pytest.mark.parametrize(

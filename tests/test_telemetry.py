@@ -22,6 +22,7 @@ from opentelemetry.trace import StatusCode
 from pydantic import BaseModel
 
 from ensemble_parse import AllProcessorsFailed, DegradedResult, Ensemble, Judge, Processor, Refused, RetryPolicy, Vote
+from ensemble_parse.integrations.litellm import register
 from ensemble_parse.testing import FunctionClient, ScriptedClient
 from tests.loopback import Answer, Loopback, Status
 
@@ -347,6 +348,19 @@ async def test_texts_for_those_who_want_them(
     assert judgement.get("gen_ai.evaluation.explanation") == ("BECAUSE" if told else None)
 
 
+async def test_texts_that_cannot_be_told(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a character stands there escaped, so that it can be sent; what is no text does not stop the call."""
+    monkeypatch.setenv(OPT_IN, "true")
+    half, odd = {"type": "text", "text": "Half \ud83d?"}, {"type": "text", "text": b"bytes"}
+    client = FunctionClient(lambda _: "\ud83d, é")
+    await Ensemble(["a/1"], client=client).run([{"role": "user", "content": [half, odd]}], str)
+    attributes = spans.named("invoke_workflow ensemble").attributes
+    asked, answered = (attributes[f"gen_ai.{way}.messages"].encode().decode() for way in ("input", "output"))
+    assert json.loads(asked)[0]["parts"] == [{"type": "text", "content": "Half \ud83d?"}, {"type": "text"}]
+    assert json.loads(json.loads(answered)[0]["parts"][0]["content"]) == {"answer": "\ud83d, é"}
+    assert "é" in answered
+
+
 # -- whose parents they are -------------------------------------------------------------------------------------------
 
 
@@ -435,6 +449,22 @@ async def test_together_with_litellm(spans: Spans, server: Loopback, monkeypatch
     counted = sum(span.attributes.get("gen_ai.usage.input_tokens", 0) for span in requests)
     assert counted == result.usage.input_tokens > 0
     assert all("metadata" not in recorded.body for recorded in server.requests)
+
+
+async def test_an_ensemble_as_a_model(spans: Spans, server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiteLLM writes a span for it, too, with its requests' tokens, and ``gen_ai.system`` tells it from theirs."""
+    monkeypatch.setattr(litellm, "callbacks", [OpenTelemetry(tracer_provider=PROVIDER)])
+    monkeypatch.setattr(litellm, "custom_provider_map", [])
+    server.default(Answer({"answer": 1}))
+    register(inner=Ensemble(THREE[:2], Vote(stop="all"), name="inner"))
+    outer = Ensemble(["ensemble/inner", "gemini/gemini-2.5-flash"], Vote(stop="all"), name="outer")
+    result = await outer.run("One?", int)
+    requests = await requests_below(spans.named("invoke_workflow outer"), spans, 4)
+    (twice,) = [span for span in requests if span.attributes["gen_ai.system"] == "ensemble"]
+    assert spans.parent(twice) == "ask ensemble/inner"
+    assert spans.parent(spans.named("invoke_workflow inner")) == "ask ensemble/inner"
+    told = [span.attributes["gen_ai.usage.input_tokens"] for span in requests if span is not twice]
+    assert sum(told) == result.usage.input_tokens > twice.attributes["gen_ai.usage.input_tokens"] > 0
 
 
 async def test_together_with_a_tracer_that_patches(

@@ -38,7 +38,7 @@ class Learned:
             whole answers and the share of fields.
 
     Raises:
-        ConfigurationError: a weight is not positive, or a score is missing.
+        ConfigurationError: a weight is not positive, or a score is missing or not finite.
 
     Examples:
         >>> learned = Learned(weights={"a": 1.5, "b": 0.5}, scores={"a": 3.0, "b": 1.0}, none={"": 0.5})
@@ -61,6 +61,9 @@ class Learned:
             if not 0 < weight < math.inf:
                 message = f"Learned: the weight of {name!r} is {weight!r}; give more than 0, or leave the processor out"
                 raise ConfigurationError(message)
+        if not all(map(math.isfinite, [*self.scores.values(), *self.none.values()])):
+            message = "Learned: a score is no finite number; give what fit_weights found"
+            raise ConfigurationError(message)
         if not self.weights or self.weights.keys() != self.scores.keys() or "" not in self.none:
             message = "Learned: give a weight and a score for each processor, and none with a score for ''"
             raise ConfigurationError(message)
@@ -72,7 +75,7 @@ class Learned:
     def explanation(self) -> str:
         """In a sentence what the weights are, and why."""
         told = ", ".join(f"{share:.1%} {basis}" for basis, share in self.accuracy.items())
-        held = f" Held out, right were: {told}." if told else ""
+        held = f" On answers held out, the mean of whole ones and fields that were right: {told}." if told else ""
         if self.basis == "learned":
             return f"Weights learned from {self.items:,} labelled answers.{held}"
         return f"Weights learned from {self.items:,} labelled answers did harm: {self.basis} instead.{held}"

@@ -26,7 +26,10 @@ _MOST_READ: Final = 1000
 _ECHOED: Final = re.compile(r"Received(?: Messages)?\s?[:=].*", re.DOTALL)
 _ECHO: Final = 20  # characters in a row of a prompt that count as quoting it
 _KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|AIza|Bearer\s+\S)[\w\-*.]{6,}")
-_NO_KEY: Final = re.compile(r"missing [\w ]*(?:api.?key|credentials)|no key is set", re.IGNORECASE)
+# The last one is what older OpenAI clients say, the floor's among them.
+_NO_KEY: Final = re.compile(
+    r"missing [\w ]*(?:api.?key|credentials)|no key is set|api_key client option must be set", re.IGNORECASE
+)
 _KEY_NAME: Final = re.compile(r"\b[A-Z]+(?:_[A-Z]+)*_KEY\b")
 _BAD_REQUEST: Final = 400
 _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)

@@ -52,21 +52,30 @@ def html(report: Report) -> str:
 def _tables(report: Report) -> Iterator[Shown]:
     yield (
         f"{report.items:,} labelled inputs, in per cent [95 %]",
-        ("", "asked", "whole answers", "fields", "over best member", "cost each", "tokens", "seconds"),
+        ("", "asked", "whole answers", "fields", "over best member"),
         [
             (
                 each.name,
                 str(each.items),
                 _share(each.whole),
                 _share(each.fields),
-                points(each.gain) if each.gain else "",
+                _two_lines(points(each.gain)) if each.gain and each.kind != "oracle" else "",
+            )
+            for each in report.scores
+        ],
+    )
+    yield (
+        "what an input takes",
+        ("", "cost", "tokens", "seconds"),
+        [
+            (
+                each.name,
                 "?" if each.cost is None else f"${each.cost:.6f}",
                 f"{each.tokens:,.0f}",
                 f"{each.seconds:.2f}",
             )
-            if each.kind != "oracle"
-            else (each.name, str(each.items), _share(each.whole), _share(each.fields), "", "", "", "")
             for each in report.scores
+            if each.kind != "oracle"
         ],
     )
     wrong = [each for each in report.fields if each.wrong]
@@ -106,7 +115,12 @@ def _tables(report: Report) -> Iterator[Shown]:
 
 
 def _share(each: Interval) -> str:
-    return f"{100 * each.value:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]"
+    return _two_lines(f"{100 * each.value:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]")
+
+
+def _two_lines(figure: str) -> str:
+    # Beside three intervals in one line a terminal has no room for the name of a model.
+    return figure.replace(" [", "\n[")
 
 
 def _range(low: float, high: float) -> str:

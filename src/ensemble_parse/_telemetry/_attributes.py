@@ -77,9 +77,14 @@ def content(messages: Messages, result: Result[Any]) -> dict[str, str]:
     asked = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
     answer = {"role": "assistant", "content": result.format.text(result.output)}
     return {
-        "gen_ai.input.messages": json.dumps([*map(_said, asked)], ensure_ascii=False),
-        "gen_ai.output.messages": json.dumps([_said(answer) | {"finish_reason": "stop"}], ensure_ascii=False),
+        "gen_ai.input.messages": _json([*map(_said, asked)]),
+        "gen_ai.output.messages": _json([_said(answer) | {"finish_reason": "stop"}]),
     }
+
+
+def _json(messages: Sequence[Mapping[str, Any]]) -> str:
+    # Half a character, which no exporter can write, as JSON's escape for it.
+    return json.dumps(messages, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
 def _said(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def _said(message: Mapping[str, Any]) -> dict[str, Any]:
     said: str | Iterable[Mapping[str, Any]] = message.get("content") or ()
     parts = [{"type": "text", "text": said}] if isinstance(said, str) else said
     told = [
-        {"type": "text", "content": part["text"]} if "text" in part else {"type": str(part.get("type"))}
+        {"type": "text", "content": text} if isinstance(text := part.get("text"), str) else {"type": str(part["type"])}
         for part in parts
     ]
     return {"role": str(message.get("role")), "parts": told}

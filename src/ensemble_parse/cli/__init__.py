@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from ensemble_parse._errors import ConfigurationError, EnsembleError
@@ -57,10 +58,13 @@ def _run(given: list[str]) -> int:
 
 def _ended(run: Callable[[list[str]], int | None], given: list[str]) -> int:
     """Run it; what typer and argparse tell by leaving is the exit code, too."""
-    try:
-        return run(given) or 0
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+    with warnings.catch_warnings():
+        # LiteLLM makes a coroutine in a thread before it awaits it: Ctrl-C in between leaves it so.
+        warnings.filterwarnings("ignore", "coroutine '.*completion' was never awaited", RuntimeWarning)
+        try:
+            return run(given) or 0
+        except SystemExit as ended:
+            return ended.code if isinstance(ended.code, int) else 0
 
 
 def _give_up_output() -> None:
