@@ -287,8 +287,8 @@ def test_ignored_fields_do_not_tell_items_apart() -> None:
         (Order, {"lines": "median"}, "'median' is no rule"),
         (Annotated[str, Median()], {}, "the answer: Median"),
         (Annotated[int | None, Text()], {}, "does not fit"),
-        (Annotated[SecretStr, Text(case=True)], {}, "Text.* does not fit exact values"),
-        (Annotated[SecretBytes | None, Tolerance(rel=0.1)], {}, "Tolerance.* does not fit exact values"),
+        (Annotated[SecretStr, Text(case=True)], {}, "Text.* does not fit single values"),
+        (Annotated[SecretBytes | None, Tolerance(rel=0.1)], {}, "Tolerance.* does not fit single values"),
         (Annotated[Money, Together("amount", "currency"), Items()], {}, "does not fit a model"),
     ],
 )
