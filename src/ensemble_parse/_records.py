@@ -107,9 +107,13 @@ def read(shape: type[N], data: Any, what: str) -> N:
         record: N = _reader(shape).validate_python(data)  # type: ignore[arg-type] # a class can be hashed
     except ValidationError as error:
         # Without the cause: it holds answers.
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        path = functools.reduce(join, first["loc"], "")
-        message = f"a stored {what} that is not as to_dict wrote it: {path}: {first['msg']}"
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+        lacking = [each["loc"][0] for each in wrong if each["type"] == "missing" and len(each["loc"]) == 1]
+        if lacking:
+            message = f"a stored {what} without its {', '.join(map(str, lacking))}: give all of what to_dict wrote"
+        else:
+            path = functools.reduce(join, wrong[0]["loc"], "")
+            message = f"a stored {what} that is not as to_dict wrote it: {path}: {wrong[0]['msg']}"
         raise ConfigurationError(message) from None
     return record
 

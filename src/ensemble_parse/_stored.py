@@ -27,15 +27,13 @@ from ensemble_parse._format import response_format
 from ensemble_parse._models import Attempt, Candidate, Decision, Reason, Result, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pydantic import TypeAdapter
 
     from ensemble_parse._format import ResponseFormat
 
 VERSION: Final = 1
-_RESULT: Final = ("output", "decision", "candidates", "errors", "attempts", "reasons", "seconds", "name")
-_DECISION: Final = ("output", "method", "candidate", "reasons", "verdicts", "review", "names")
 
 
 def to_dict(result: Result[Any], format_: ResponseFormat[Any]) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def from_dict(data: Mapping[str, Any], type_: Any) -> Result[Any]:
         ConfigurationError: it was written by another version, has lost a part, or JSON could not hold its answers.
         ValidationError: an answer is none of this response type.
     """
-    _check(data, "result", _RESULT)
+    _check(data, "result")
     stored = records.read(records.Whole, data, "result")
     format_ = response_format(type_)
     candidates = tuple(_validated(each, format_) for each in stored["candidates"])
@@ -110,7 +108,7 @@ def decision_from_dict(data: Mapping[str, Any], type_: Any) -> Decision[Any]:
         ConfigurationError: it was written by another version, has lost a part, or JSON could not hold its output.
         ValidationError: the output is none of this type.
     """
-    _check(data, "decision", _DECISION)
+    _check(data, "decision")
     stored = records.read(records.Alone, data, "decision")
     format_ = response_format(type_)
     output: Any = format_.read(stored["output"])
@@ -129,17 +127,13 @@ def _written(value: Any, format_: ResponseFormat[Any]) -> tuple[Any, bool]:
         return data, False
 
 
-def _check(data: Mapping[str, Any], what: str, parts: Sequence[str]) -> None:
+def _check(data: Mapping[str, Any], what: str) -> None:
     kind = class_of(data)
     if not issubclass(kind, Mapping):
         message = f"a stored {what} is a mapping, not a {kind.__name__}; json.loads reads one from a text"
         raise ConfigurationError(message)
     if data.get("version") != VERSION:
         message = f"a stored {what} of version {data.get('version')!r}; this library reads version {VERSION}"
-        raise ConfigurationError(message)
-    missing = ", ".join(each for each in parts if each not in data)
-    if missing:
-        message = f"a stored {what} without its {missing}: give all of what to_dict wrote"
         raise ConfigurationError(message)
     if not data.get("exact", True):
         message = (
